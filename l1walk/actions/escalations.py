@@ -1,0 +1,157 @@
+"""Handing over: escalate, claim, release, reassign, close, and telling engineers."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from l1walk.actions.tickets import gateway_for
+from l1walk.actions.walks import Ended, Moved, summary
+from l1walk.models import L1WalkSession
+from l1walk.models.preferences import NOTIFY_ENGINEERS
+from workflows.core.accounts import ENGINEER, User
+from workflows.core.doorbell import ring
+
+log = logging.getLogger(__name__)
+
+# A worker that dies while it sends is followed by another one after this time.
+NOTICE_LEASE = timedelta(minutes=5)
+NOTICE_TASK = "l1walk.notify_engineers"
+
+
+class NotAnEngineer(Exception):
+    """An escalation is given to engineers of the same account alone."""
+
+
+class NotYours(Exception):
+    """Another engineer holds the escalation; ``walk`` says who, since when."""
+
+    def __init__(self, walk: L1WalkSession) -> None:
+        super().__init__(f"walk {walk.pk} is held by somebody else")
+        self.walk = walk
+
+
+def escalate_walk(
+    walk: L1WalkSession, *, by: User, version: int, category: str, reason: str = ""
+) -> L1WalkSession:
+    """End the walk by handing it over to the engineers. Raises Ended or Moved."""
+    with L1WalkSession.moving(walk.pk, by=by, note=reason) as row:
+        if row.status != L1WalkSession.Status.ACTIVE:
+            raise Ended(row)
+        if row.version != version:
+            raise Moved(row)
+        now = timezone.now()
+        row.escalate(category=category, reason=reason, at=now)
+        row.queue()
+        if row.account.preference(NOTIFY_ENGINEERS):
+            row.notice_due_at = now
+            ring(NOTICE_TASK)
+        tickets = gateway_for(row, by=by)
+        tickets.add_note(row.ticket_id, summary(row), "internal", is_resolution=False)
+        tickets.escalate(row.ticket_id)
+    return row
+
+
+def claim_walk(walk: L1WalkSession, *, by: User) -> L1WalkSession:
+    """Take an escalation. Raises TransitionNotAllowed for everybody but the first."""
+    with L1WalkSession.moving(walk.pk, by=by) as row:
+        row.claim(engineer=by, at=timezone.now())
+    return row
+
+
+def release_walk(walk: L1WalkSession, *, by: User, note: str = "") -> L1WalkSession:
+    """Give an escalation back to the queue. Raises NotYours or TransitionNotAllowed."""
+    with L1WalkSession.moving(walk.pk, by=by, note=note) as row:
+        _only_holder(row, by)
+        row.release()
+    return row
+
+
+def _only_holder(row: L1WalkSession, by: User) -> None:
+    held_by_other = row.claimed_by_id not in (None, by.pk)
+    if held_by_other and not by.has_perm("l1walk.reassign_escalation"):
+        raise NotYours(row)
+
+
+def engineers_of(walk: L1WalkSession) -> list[User]:
+    """Return the engineers who could take the walk over, by name."""
+    rows = User.objects.filter(
+        account=walk.account_id, is_active=True, groups__name=ENGINEER
+    )
+    return list(rows.order_by("first_name", "last_name", "username"))
+
+
+def reassign_walk(
+    walk: L1WalkSession, *, by: User, engineer: User, note: str = ""
+) -> L1WalkSession:
+    """Give an escalation to an engineer. Raises NotAnEngineer, TransitionNotAllowed."""
+    if engineer not in engineers_of(walk):
+        raise NotAnEngineer(engineer.pk)
+    with L1WalkSession.moving(walk.pk, by=by, note=note) as row:
+        row.reassign(engineer=engineer, at=timezone.now())
+    return row
+
+
+def close_escalation(
+    walk: L1WalkSession, *, by: User, outcome: str, notes: str = ""
+) -> L1WalkSession:
+    """End an escalation with its outcome, on the ticket too.
+
+    Raises NotYours or TransitionNotAllowed.
+    """
+    with L1WalkSession.moving(walk.pk, by=by, note=notes) as row:
+        _only_holder(row, by)
+        row.close(outcome=outcome, notes=notes, at=timezone.now())
+        tickets = gateway_for(row, by=by)
+        label = row.get_handoff_outcome_display()  # type: ignore[attr-defined]
+        text = f"{label}\n\n{notes}".strip()
+        tickets.add_note(row.ticket_id, text, "internal", is_resolution=True)
+        tickets.close(row.ticket_id)
+    return row
+
+
+def notify_engineers() -> int:
+    """E-mail the engineers of every escalation that is due; return how many it told.
+
+    At least once: the notice is leased, sent, then struck off. A refused mail stays
+    due and is tried again when the lease is over.
+    """
+    told = 0
+    now = timezone.now()
+    due = L1WalkSession.objects.filter(notice_due_at__lte=now).order_by("notice_due_at")
+    for walk in due.select_related("account")[:100]:
+        mine = L1WalkSession.objects.filter(
+            pk=walk.pk, notice_due_at=walk.notice_due_at
+        )
+        if not mine.update(notice_due_at=now + NOTICE_LEASE):
+            continue
+        try:
+            send_notice(walk)
+        except OSError as error:  # smtplib's exceptions are OSErrors
+            log.warning("notice of an escalation not sent: %s", type(error).__name__)
+            continue
+        L1WalkSession.objects.filter(pk=walk.pk).update(notice_due_at=None)
+        told += 1
+    return told
+
+
+def send_notice(walk: L1WalkSession) -> None:
+    """Send one mail, to all engineers as blind copies. Raises OSError."""
+    addresses = [user.email for user in engineers_of(walk) if user.email]
+    if not addresses:
+        return
+    category = walk.get_escalation_reason_category_display()  # type: ignore[attr-defined]
+    url = settings.PUBLIC_URL + reverse("l1walk:handoff", args=[walk.pk])
+    EmailMessage(
+        subject=_("Escalated: ticket %(ticket)s, %(category)s")
+        % {"ticket": walk.ticket_id, "category": category},
+        body="\n\n".join([walk.problem_text or "", walk.escalation_reason or "", url]),
+        to=[settings.DEFAULT_FROM_EMAIL],
+        bcc=addresses,
+    ).send()

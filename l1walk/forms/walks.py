@@ -1,0 +1,250 @@
+"""What the walk screen and the intake take in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from l1walk.actions.walks import Intake, Submission
+from l1walk.graphs.definition import EscalationCategory
+from l1walk.models import L1WalkSession, Ticket
+from workflows.core.accounts import User
+from workflows.core.ids import uuid7
+
+MAX_NOTE = 4_000
+TicketKind = L1WalkSession.TicketKind
+
+
+class BadAnswer(Exception):
+    """The form was not one of ours: a field is missing or of the wrong shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerData:
+    """An answer as posted; nothing of it but the note is text of the person."""
+
+    submission: Submission
+    node_id: str
+    answer_key: str
+    note: str
+
+    @classmethod
+    def read(cls, post: QueryDict) -> AnswerData:
+        """Read the fields that the screen sends. Raises BadAnswer.
+
+        By hand, not by a Form: the screen makes these fields itself, nobody types
+        them, and this runs for every answer of a call.
+        """
+        try:
+            return cls(
+                submission=Submission(int(post["version"]), UUID(post["key"])),
+                node_id=post["node"],
+                answer_key=post["answer"],
+                note=post.get("note", "").strip()[:MAX_NOTE],
+            )
+        except (KeyError, ValueError) as error:
+            raise BadAnswer from error
+
+
+class VersionForm(forms.Form):
+    """Any form of the walk screen: it knows which version of the walk it shows."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+
+
+class StepForm(VersionForm):
+    """One finding of an ad-hoc walk."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    question = forms.CharField(
+        label=_("What did you check?"), max_length=500, strip=True
+    )
+    finding = forms.CharField(label=_("What came out?"), max_length=500, strip=True)
+    note = forms.CharField(
+        label=_("Note for this step"),
+        required=False,
+        max_length=MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class ResolveForm(VersionForm):
+    """How it was solved, and whether the flow helped."""
+
+    notes = forms.CharField(
+        label=_("What solved it?"),
+        help_text=_("Goes on the ticket, with the path you walked."),
+        required=False,
+        max_length=MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    helpful = forms.TypedChoiceField(
+        label=_("Did the questions help?"),
+        choices=[("yes", _("Yes")), ("no", _("No")), ("", _("Cannot say"))],
+        coerce=lambda value: value == "yes",
+        empty_value=None,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+
+
+class EscalateForm(VersionForm):
+    """Why an engineer has to take over."""
+
+    category = forms.ChoiceField(
+        label=_("Why does an engineer have to take over?"),
+        choices=EscalationCategory.choices,
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(
+        label=_("What should the engineer know?"),
+        help_text=_("The path and your notes are handed over anyway."),
+        required=False,
+        max_length=MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        other = data.get("category") == EscalationCategory.OTHER
+        if other and not (data.get("reason") or "").strip():
+            self.add_error("reason", _("Say why, since no category fits."))
+        return data
+
+
+class IntakeForm(forms.Form):
+    """A caller, a problem and the ticket that keeps it."""
+
+    NEW, EXISTING, OTHER = "new", "existing", "other"
+
+    start_key = forms.UUIDField(widget=forms.HiddenInput)
+    problem_text = forms.CharField(
+        label=_("What is the problem?"),
+        help_text=_("In the caller's words. The flow is found by them."),
+        max_length=MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    caller_name = forms.CharField(label=_("Caller"), max_length=120, required=False)
+    caller_contact = forms.CharField(
+        label=_("How to reach them"),
+        help_text=_("Phone, extension or e-mail."),
+        max_length=200,
+        required=False,
+    )
+    ticket = forms.ChoiceField(
+        label=_("Ticket"),
+        choices=[
+            (NEW, _("Make a new ticket")),
+            (EXISTING, _("Use a ticket of Handrail")),
+            (OTHER, _("Refer to a ticket of another system")),
+        ],
+        initial=NEW,
+        widget=forms.RadioSelect,
+    )
+    ticket_number = forms.CharField(
+        label=_("Ticket number"),
+        help_text=_(
+            "Not for new tickets. Another system's ticket is only referred to: copy "
+            "the summary there when you are done."
+        ),
+        max_length=64,
+        required=False,
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.initial.setdefault("start_key", uuid7())
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        kind, number = data.get("ticket"), (data.get("ticket_number") or "").strip()
+        if kind in {self.EXISTING, self.OTHER} and not number:
+            self.add_error("ticket_number", _("Write the ticket's number."))
+        elif kind == self.EXISTING and not self.find_ticket(number):
+            self.add_error(
+                "ticket_number",
+                _("There is no ticket %(number)s. Check it, or make a new one.")
+                % {"number": number},
+            )
+        data["ticket_number"] = number.lstrip("#") if kind == self.EXISTING else number
+        return data
+
+    def find_ticket(self, number: str) -> Ticket | None:
+        digits = number.lstrip("#")
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 8):
+            return None
+        rows = Ticket.objects.visible_to(self.user)
+        return rows.filter(number=int(digits)).first()
+
+    def intake(self, ticket_id: str) -> Intake:
+        """Return the valid form as what ``begin_walk`` takes."""
+        data = self.cleaned_data
+        psa = data["ticket"] == self.OTHER
+        return Intake(
+            ticket_kind=TicketKind.PSA if psa else TicketKind.INTERNAL,
+            ticket_id=ticket_id,
+            problem_text=data["problem_text"],
+            caller_name=data["caller_name"],
+            caller_contact=data["caller_contact"],
+        )
+
+
+class TicketForm(forms.Form):
+    """A ticket that is not walked yet."""
+
+    title = forms.CharField(label=_("Title"), max_length=200)
+    problem = forms.CharField(
+        label=_("What is the problem?"),
+        max_length=MAX_NOTE,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    requester = forms.CharField(label=_("Requester"), max_length=120, required=False)
+    contact = forms.CharField(
+        label=_("How to reach them"), max_length=200, required=False
+    )
+
+
+class TicketNoteForm(forms.Form):
+    """A note on a ticket."""
+
+    text = forms.CharField(
+        label=_("Note"), max_length=MAX_NOTE, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class CloseForm(forms.Form):
+    """How an engineer ended an escalation."""
+
+    outcome = forms.ChoiceField(
+        label=_("How did it end?"),
+        choices=L1WalkSession.Outcome.choices,
+        widget=forms.RadioSelect,
+    )
+    notes = forms.CharField(
+        label=_("Notes"),
+        help_text=_("They go on the ticket."),
+        required=False,
+        max_length=MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class ReassignForm(forms.Form):
+    """Which engineer gets an escalation."""
+
+    engineer = forms.ModelChoiceField(
+        label=_("Give it to"), queryset=User.objects.none(), empty_label=None
+    )
+
+    def __init__(self, *args: Any, engineers: list[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["engineer"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = User.objects.filter(pk__in=[user.pk for user in engineers])

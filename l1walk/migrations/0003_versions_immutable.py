@@ -1,0 +1,23 @@
+from django.contrib.postgres.operations import TrigramExtension
+from django.db import migrations
+
+from workflows.core.migrating import append_only, on_postgresql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("l1walk", "0002_initial")]
+    operations = [
+        append_only("l1walk_flowversion", events=("UPDATE",)),
+        TrigramExtension(),
+        on_postgresql(
+            "CREATE INDEX ix_flow_words ON l1walk_flow "
+            "USING gin (to_tsvector('english'::regconfig, search_text))",
+            "DROP INDEX ix_flow_words",
+        ),
+        # icontains compares UPPER(column): an index on the bare column is ignored.
+        on_postgresql(
+            "CREATE INDEX ix_ticket_words ON l1walk_ticket "
+            "USING gin (UPPER(title) gin_trgm_ops, UPPER(requester) gin_trgm_ops)",
+            "DROP INDEX ix_ticket_words",
+        ),
+    ]

@@ -1,0 +1,63 @@
+"""Where everybody begins, and the search in the header."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from l1walk.models import Flow, L1WalkSession, Ticket
+from l1walk.views.escalations import REASSIGN, TAKE
+from workflows.core.http import UserRequest
+
+FOUND = 20
+
+
+@require_GET
+def home(request: UserRequest) -> HttpResponse:
+    """One's open walks, what waits, and the tickets nobody has begun."""
+    user = request.user
+    walks = L1WalkSession.objects.visible_to(user).select_related("flow")
+    walks = walks.defer("flow__draft")
+    mine = walks.filter(created_by_user=user, status=L1WalkSession.Status.ACTIVE)
+    context: dict[str, Any] = {
+        "mine": list(mine.order_by("-last_step_at")[:20]),
+        "tickets": list(
+            Ticket.objects.visible_to(user)
+            .filter(status=Ticket.Status.OPEN)
+            .order_by("-id")[:8]
+        ),
+        "now": timezone.now(),
+    }
+    if user.has_perm(TAKE) or user.has_perm(REASSIGN):
+        waiting = walks.filter(handoff=L1WalkSession.Handoff.WAITING)
+        context["waiting"] = list(waiting.order_by("escalated_at")[:8])
+        claimed = walks.filter(handoff=L1WalkSession.Handoff.CLAIMED, claimed_by=user)
+        context["claimed"] = list(claimed.order_by("escalated_at")[:8])
+    return render(request, "l1walk/home.html", context)
+
+
+@require_GET
+def search(request: UserRequest) -> HttpResponse:
+    """Tickets and flows by number or word."""
+    text = request.GET.get("q", "").strip()[:200]
+    context: dict[str, Any] = {"q": text}
+    if text:
+        tickets = Ticket.objects.visible_to(request.user)
+        number = text.lstrip("#")
+        by_number = (
+            Q(number=int(number)) if number.isdecimal() and len(number) < 9 else Q()
+        )
+        words = Q(title__icontains=text) | Q(requester__icontains=text)
+        context["tickets"] = tickets.filter(by_number or words).order_by("-id")[:FOUND]
+        flows = Flow.objects.visible_to(request.user).defer("draft")
+        found = Q(title__icontains=text) | Q(keywords__icontains=text)
+        context["flows"] = flows.filter(found).order_by("title")[:FOUND]
+        walks = L1WalkSession.objects.visible_to(request.user).select_related("flow")
+        psa = walks.filter(ticket_kind=L1WalkSession.TicketKind.PSA, ticket_id=text)
+        context["walks"] = psa.defer("flow__draft").order_by("-id")[:FOUND]
+    return render(request, "l1walk/search.html", context)

@@ -1,0 +1,114 @@
+"""The cast: people of two accounts, and how tests sign in as them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client, TransactionTestCase
+
+from workflows.core.accounts import Account, User
+from workflows.core.migrating import install, remove
+
+BACKEND = "workflows.core.auth.RoleBackend"
+ROLE_MIGRATIONS = ("workflows.migrations.0003_roles", "l1walk.migrations.0004_roles")
+APPEND_ONLY = {
+    "workflows_move": ("UPDATE", "DELETE"),
+    "l1walk_flowversion": ("UPDATE",),
+}
+
+
+def make_account(slug: str, **over: Any) -> Account:
+    return Account.objects.create(
+        slug=slug, name=over.pop("name", slug.title()), **over
+    )
+
+
+def make_user(account: Account | None, username: str, *roles: str, **over: Any) -> User:
+    user = User.objects.create_user(
+        username, f"{username}@example.com", "correct horse", account=account, **over
+    )
+    user.groups.set(Group.objects.filter(name__in=roles))
+    return user
+
+
+def signed_in(user: User) -> Client:
+    """Return a browser of theirs."""
+    client = Client()
+    client.force_login(user, backend=BACKEND)
+    return client
+
+
+@pytest.fixture(autouse=True)
+def _cold_cache() -> None:
+    """Forget roles and sessions that belong to another test's database."""
+    cache.clear()
+
+
+_flush = TransactionTestCase._fixture_teardown
+
+
+def _flush_and_restore(self: TransactionTestCase) -> None:
+    """Empty the append-only tables too, and make the roles of the migrations again."""
+    with connection.schema_editor() as editor:
+        for table, events in APPEND_ONLY.items():
+            remove(editor, table, events)
+    _flush(self)
+    with connection.schema_editor() as editor:
+        for table, events in APPEND_ONLY.items():
+            install(editor, table, events)
+        ContentType.objects.clear_cache()
+        for name in ROLE_MIGRATIONS:
+            import_module(name).Migration.operations[0].code(apps, editor)
+
+
+TransactionTestCase._fixture_teardown = _flush_and_restore  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    return make_account("acme")
+
+
+@pytest.fixture
+def alice(account: Account) -> User:
+    """The technician."""
+    return make_user(account, "alice", "technician", first_name="Alice")
+
+
+@pytest.fixture
+def egon(account: Account) -> User:
+    """The engineer."""
+    return make_user(account, "egon", "engineer", first_name="Egon")
+
+
+@pytest.fixture
+def mona(account: Account) -> User:
+    """The manager."""
+    return make_user(account, "mona", "manager", first_name="Mona", is_staff=True)
+
+
+@pytest.fixture
+def nora(account: Account) -> User:
+    """A new colleague whom nobody has given a role."""
+    return make_user(account, "nora", first_name="Nora")
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    """Of another account, with every role there."""
+    other = make_account("rival")
+    roles = ("technician", "engineer", "manager")
+    return make_user(other, "charlie", *roles, is_staff=True)
+
+
+@pytest.fixture
+def login() -> Callable[[User], Client]:
+    return signed_in

@@ -1,0 +1,170 @@
+"""What the admin of every workflow stands on: read-only, of one account, quick."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as StockUserAdmin
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.admin import GenericTabularInline
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from workflows.core.accounts import ROLES, Account, User
+from workflows.core.machine import Move
+
+# Beyond this many rows a list says "10000" and filters are the way on: counting a
+# million rows costs more than showing any page of them.
+COUNTED_ROWS = 10_000
+
+
+class CappedPaginator(Paginator[Any]):
+    """Counts up to COUNTED_ROWS and no further."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = cast("QuerySet[Any]", self.object_list)
+        return rows.order_by()[:COUNTED_ROWS].count()
+
+
+class TenantAdmin(admin.ModelAdmin[Any]):
+    """Shows the account's own rows, in lists that stay quick at a million of them."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        manager: Any = self.model._default_manager
+        rows: QuerySet[Any] = manager.visible_to(request.user)
+        return rows.order_by(*(self.get_ordering(request) or ["-pk"]))
+
+
+class ReadOnly:
+    """Takes the three rights of change away, whatever the role holds."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class MoveInline(ReadOnly, GenericTabularInline):  # type: ignore[misc]
+    """The history of a machine on its admin page."""
+
+    model = Move
+    ct_field, ct_fk_field = "content_type", "object_id"
+    fields = ("at", "name", "source", "target", "actor_name", "note")
+    readonly_fields = fields
+    ordering = ("id",)
+    extra = 0
+    verbose_name_plural = "history"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True  # whoever may look at the machine may look at its history
+
+
+class MachineAdmin(ReadOnly, TenantAdmin):  # type: ignore[misc]
+    """A machine is looked at here; verbs, as pages or admin actions, move it."""
+
+    inlines = (MoveInline,)
+
+
+@admin.register(Move)
+class MoveAdmin(ReadOnly, TenantAdmin):  # type: ignore[misc]
+    """Every change of state of the account, newest first."""
+
+    list_display = ("at", "content_type", "name", "source", "target", "actor_name")
+    list_select_related = ("content_type",)
+    search_fields = ("=object_id",)
+    search_help_text = "Id of the thing that moved"
+
+
+@admin.register(Account)
+class AccountAdmin(TenantAdmin):
+    """Operators make accounts here; a manager's own settings have a page."""
+
+    list_display = ("name", "slug", "time_zone", "created_at")
+    search_fields = ("name", "slug")
+
+
+@admin.register(User)
+class UserAdmin(StockUserAdmin):  # type: ignore[type-arg]
+    """A manager keeps the people of the account; operators keep everything."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    ordering = ("username",)
+    list_display = ("username", "first_name", "last_name", "email", "is_active")
+    list_filter = ("is_active",)
+    own_fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Rights", {"fields": ("is_active", "groups")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": (
+                    "username",
+                    "first_name",
+                    "last_name",
+                    "email",
+                    "password1",
+                    "password2",
+                    "groups",
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        rows = User.objects.visible_to(cast(User, request.user))
+        if not cast(User, request.user).is_superuser:
+            rows = rows.filter(is_superuser=False)
+        return rows.order_by("username")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        if cast(User, request.user).is_superuser:
+            operator = ("is_staff", "is_superuser", "account")
+            return (*self.own_fieldsets, ("Operator", {"fields": operator}))
+        return self.own_fieldsets
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "groups":
+            kwargs["queryset"] = Group.objects.filter(name__in=ROLES).order_by("name")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        """A new person joins the account of whoever adds them."""
+        if not change and obj.account_id is None:
+            obj.account_id = cast(User, request.user).account_id
+        super().save_model(request, obj, form, change)
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        """Managers enter the admin, the other roles do not."""
+        super().save_related(request, form, formsets, change)
+        user = cast(User, form.instance)
+        if not user.is_superuser:
+            user.is_staff = user.groups.filter(name="manager").exists()
+            user.save(update_fields=["is_staff"])
+
+
+admin.site.unregister(Group)

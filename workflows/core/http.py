@@ -1,0 +1,146 @@
+"""Requests and answers: who asks, what a refusal looks like, one log line each."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import zoneinfo
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_fsm import ConcurrentTransition, TransitionNotAllowed
+from django_htmx.middleware import HtmxDetails
+
+from workflows.core.accounts import User
+from workflows.core.ids import uuid7
+from workflows.core.logs import request_id
+
+log = logging.getLogger("handrail.requests")
+GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class UserRequest(HttpRequest):
+    """A request behind login: LoginRequiredMiddleware promises the user."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+class Conflict(Exception):
+    """Not now (409): somebody or something was faster. The text says what to do."""
+
+
+class SeeOther(HttpResponseRedirect):
+    """The answer to a POST: load this page next, whatever the method was."""
+
+    status_code = HTTPStatus.SEE_OTHER
+
+
+def see_other(to: Any, *args: Any, **kwargs: Any) -> SeeOther:
+    return SeeOther(resolve_url(to, *args, **kwargs))
+
+
+class RequestIdMiddleware:
+    """Gives the request an id, logs one line without personal data, adds headers."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        token = request_id.set(given if GIVEN_ID.fullmatch(given) else uuid7().hex)
+        started = time.perf_counter()
+        try:
+            response = self.get_response(request)
+            response["X-Request-ID"] = request_id.get()
+            response["Permissions-Policy"] = (
+                "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+            )
+            match = request.resolver_match
+            # The route, not the path: paths hold what people typed and looked at.
+            log.info(
+                "%s %s %s %.0f ms",
+                request.method,
+                match.route if match else "-",
+                response.status_code,
+                (time.perf_counter() - started) * 1000,
+            )
+            return response
+        finally:
+            request_id.reset(token)
+
+
+class AccountMiddleware:
+    """Shows times as the account's people say them; turns "not now" into a page."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User) or user.account is None:
+            return self.get_response(request)
+        with timezone.override(zoneinfo.ZoneInfo(user.account.time_zone)):
+            return self.get_response(request)
+
+    def process_exception(
+        self, request: HttpRequest, error: Exception
+    ) -> HttpResponse | None:
+        if isinstance(error, Conflict):
+            return refusal(request, HTTPStatus.CONFLICT, str(error))
+        if isinstance(error, TransitionNotAllowed | ConcurrentTransition):
+            return refusal(
+                request,
+                HTTPStatus.CONFLICT,
+                _("Somebody changed this in the meantime. Look at it as it is now."),
+            )
+        return None
+
+
+def page_frame(request: HttpRequest) -> dict[str, Any]:
+    """Return what base.html needs on every page; no query."""
+    theme = request.COOKIES.get("theme", "")
+    return {"theme": theme if theme in {"light", "dark"} else ""}
+
+
+def refusal(request: HttpRequest, status: HTTPStatus, text: str = "") -> HttpResponse:
+    """Render the page of an error status with the text that says what to do."""
+    return render(request, f"{status.value}.html", {"text": text}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return refusal(request, HTTPStatus.BAD_REQUEST)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return refusal(request, HTTPStatus.FORBIDDEN, str(exception))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return refusal(request, HTTPStatus.NOT_FOUND)
+
+
+@login_not_required
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Explain an expired form: the person did nothing wrong."""
+    text = _(
+        "This page was open for too long, or cookies are blocked. Go back, reload the "
+        "page and send it again; what you typed is still in the form."
+    )
+    return refusal(request, HTTPStatus.FORBIDDEN, text)
+
+
+def too_many_logins(
+    request: HttpRequest, response: HttpResponse | None, credentials: Any, *_args: Any
+) -> HttpResponse:
+    """Answer a guessed password; the same words whether or not the user exists."""
+    text = _("Too many failed logins. Wait 15 minutes, then try again.")
+    return refusal(request, HTTPStatus.TOO_MANY_REQUESTS, text)

@@ -1,0 +1,153 @@
+"""The audited base of every workflow: states that move under a lock, with an author."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Self
+from uuid import UUID
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import models, transaction
+from django.dispatch import receiver
+from django_fsm import ConcurrentTransitionMixin, FSMFieldMixin
+from django_fsm.signals import post_transition, pre_transition
+
+from workflows.core.accounts import Account, TenantQuerySet, User
+from workflows.core.ids import uuid7
+
+
+class NotLent(Exception):
+    """A machine was changed outside ``moving()`` and ``begin()``: a programming error."""
+
+
+class Move(models.Model):
+    """One change of state, append-only (triggers); it outlives subject and author."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(
+        Account, models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    content_type = models.ForeignKey(ContentType, models.PROTECT, related_name="+")
+    object_id = models.UUIDField()
+    name = models.CharField(max_length=60)
+    source = models.CharField(max_length=50, blank=True)
+    target = models.CharField(max_length=50)
+    actor = models.ForeignKey(
+        User, models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+    )
+    actor_name = models.CharField(max_length=310)
+    at = models.DateTimeField(auto_now_add=True)
+    note = models.TextField(blank=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["object_id", "id"], name="ix_move_subject"),
+            models.Index(fields=["account", "-id"], name="ix_move_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.source or '∅'} → {self.target}"
+
+
+@cache
+def states(model: type[models.Model]) -> tuple[FSMFieldMixin, ...]:
+    """Return a model's FSM fields; the first one is its main state."""
+    return tuple(f for f in model._meta.concrete_fields if isinstance(f, FSMFieldMixin))
+
+
+class MachineQuerySet(TenantQuerySet):
+    """Refuses what would move a machine behind the audit's back."""
+
+    def update(self, **values: Any) -> int:
+        if moved := values.keys() & {f.name for f in states(self.model)}:
+            raise NotLent(f"{', '.join(moved)} moves only in moving()")
+        return super().update(**values)
+
+
+class Machine(ConcurrentTransitionMixin, models.Model):
+    """A row with states. ``begin`` makes it, ``moving`` moves it; both write Moves."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+
+    objects = MachineQuerySet.as_manager()
+    _moves: list[Move] | None = None
+    _lent_to: tuple[User | None, str]
+
+    class Meta:
+        abstract = True
+
+    @property
+    def state_fields(self) -> tuple[FSMFieldMixin, ...]:
+        return states(type(self))
+
+    @classmethod
+    def begin(cls, *, by: User | None, note: str = "", **fields: Any) -> Self:
+        """Create the row and its first Move: both, or neither."""
+        with transaction.atomic():
+            row = cls(**fields)
+            row._moves, row._lent_to = [], (by, note)
+            row._record("begin", "", getattr(row, states(cls)[0].name))
+            row._save_with_moves(force_insert=True)
+        return row
+
+    @classmethod
+    @contextmanager
+    def moving(cls, pk: UUID, *, by: User | None, note: str = "") -> Iterator[Self]:
+        """Lend the locked row, then save it with its Moves, all in one transaction.
+
+        ``by`` is None when the product itself acts. Raises the model's DoesNotExist.
+        """
+        with transaction.atomic():
+            row: Self = cls._base_manager.select_for_update().get(pk=pk)
+            row._moves, row._lent_to = [], (by, note)
+            try:
+                yield row
+                row._save_with_moves()
+            finally:
+                row._moves = None
+
+    def moves(self) -> models.QuerySet[Move]:
+        """Return the machine's history, oldest first."""
+        return Move.objects.filter(object_id=self.pk).order_by("id")
+
+    def _record(self, name: str, source: str, target: str) -> None:
+        if self._moves is None:
+            raise NotLent(f"{name} was called outside moving()")
+        by, note = self._lent_to
+        kind = ContentType.objects.get_for_model(type(self))
+        move = Move(content_type=kind, object_id=self.pk, account_id=self.account_id)
+        move.name, move.source, move.target, move.note = name, source, target, note
+        move.actor, move.actor_name = by, str(by) if by else "Handrail"
+        self._moves.append(move)
+
+    def _save_with_moves(self, **options: Any) -> None:
+        self.save(**options)
+        Move.objects.bulk_create(self._moves or [])
+        self._moves = None
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._moves is None:
+            raise NotLent(f"{self._meta.label} is saved by begin() and moving() alone")
+        super().save(*args, **kwargs)
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        raise NotLent("read the row again: a refresh lifts the protection of its class")
+
+
+@receiver(pre_transition)
+def _only_when_lent(instance: models.Model, name: str, **_kwargs: Any) -> None:
+    if isinstance(instance, Machine) and instance._moves is None:
+        raise NotLent(f"{name} was called outside moving()")
+
+
+@receiver(post_transition)
+def _record_move(
+    instance: models.Model, name: str, source: str, target: str, **_kwargs: Any
+) -> None:
+    if isinstance(instance, Machine):
+        instance._record(name, source, target)

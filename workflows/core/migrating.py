@@ -1,0 +1,108 @@
+"""Operations for migrations: append-only tables, roles, indexes of one database."""
+
+from collections.abc import Mapping, Sequence
+
+from django.apps.registry import Apps
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import RunPython
+
+Editor = BaseDatabaseSchemaEditor
+
+
+def install(editor: Editor, table: str, events: Sequence[str]) -> None:
+    """Refuse the events ("UPDATE", "DELETE") on every row of the table."""
+    remove(editor, table, events)
+    for event in events:
+        name = f"{table}_refuses_{event.lower()}"
+        text = f"{table} is append-only: {event} refused"
+        if editor.connection.vendor == "postgresql":
+            editor.execute(
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+                f"$$ BEGIN RAISE EXCEPTION '{text}' "
+                "USING ERRCODE = 'integrity_constraint_violation'; END $$"
+            )
+            editor.execute(
+                f"CREATE TRIGGER {name} BEFORE {event} ON {table} "
+                f"FOR EACH ROW EXECUTE FUNCTION {name}()"
+            )
+        else:
+            editor.execute(
+                f"CREATE TRIGGER {name} BEFORE {event} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{text}'); END"
+            )
+
+
+def remove(editor: Editor, table: str, events: Sequence[str]) -> None:
+    """Take the triggers away: for the way back of a migration."""
+    for event in events:
+        name = f"{table}_refuses_{event.lower()}"
+        if editor.connection.vendor == "postgresql":
+            editor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
+            editor.execute(f"DROP FUNCTION IF EXISTS {name}()")
+        else:
+            editor.execute(f"DROP TRIGGER IF EXISTS {name}")
+
+
+def append_only(table: str, events: Sequence[str] = ("UPDATE", "DELETE")) -> RunPython:
+    """Return the migration operation that makes the table append-only."""
+
+    def forwards(_apps: Apps, editor: Editor) -> None:
+        install(editor, table, events)
+
+    def backwards(_apps: Apps, editor: Editor) -> None:
+        remove(editor, table, events)
+
+    return RunPython(forwards, backwards)
+
+
+def on_postgresql(sql: str, undo: str) -> RunPython:
+    """Return the operation that runs SQL where the database is PostgreSQL."""
+
+    def forwards(_apps: Apps, editor: Editor) -> None:
+        if editor.connection.vendor == "postgresql":
+            editor.execute(sql)
+
+    def backwards(_apps: Apps, editor: Editor) -> None:
+        if editor.connection.vendor == "postgresql":
+            editor.execute(undo)
+
+    return RunPython(forwards, backwards)
+
+
+def grant(rights: Mapping[str, Sequence[str]]) -> RunPython:
+    """Return the operation that gives roles their rights ("app.model.codename").
+
+    Django makes permissions after the last migration; this makes those it needs.
+    """
+
+    def forwards(apps: Apps, editor: Editor) -> None:
+        Group = apps.get_model("auth", "Group")  # noqa: N806
+        Permission = apps.get_model("auth", "Permission")  # noqa: N806
+        ContentType = apps.get_model("contenttypes", "ContentType")  # noqa: N806
+        for role, wanted in rights.items():
+            group, _made = Group.objects.get_or_create(name=role)
+            for right in wanted:
+                app, model, codename = right.split(".")
+                kind, _made = ContentType.objects.get_or_create(
+                    app_label=app, model=model
+                )
+                permission, _made = Permission.objects.get_or_create(
+                    content_type=kind,
+                    codename=codename,
+                    defaults={"name": codename.replace("_", " ")},
+                )
+                group.permissions.add(permission)
+
+    def backwards(apps: Apps, editor: Editor) -> None:
+        Group = apps.get_model("auth", "Group")  # noqa: N806
+        Permission = apps.get_model("auth", "Permission")  # noqa: N806
+        for role, wanted in rights.items():
+            for right in wanted:
+                app, _model, codename = right.split(".")
+                gone = Permission.objects.filter(
+                    content_type__app_label=app, codename=codename
+                )
+                for group in Group.objects.filter(name=role):
+                    group.permissions.remove(*gone)
+
+    return RunPython(forwards, backwards)

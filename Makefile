@@ -18,6 +18,7 @@ help: ## say what there is
 
 .PHONY: run
 run: $(RUNTIME) ## start the product with demo data, on your own machine
+	@$(PYTHON) -m config.local
 	@exec $(PYTHON) manage.py up
 
 .PHONY: test

@@ -11,6 +11,10 @@ django_stubs_ext.monkeypatch()  # makes Django's generic classes take their para
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+if (DATA_DIR / "local.env").exists():  # `make run` keeps its keys there
+    env.read_env(DATA_DIR / "local.env")
 
 
 def required(name: str, hint: str, local: str) -> str:
@@ -38,8 +42,6 @@ ALLOWED_HOSTS = required(
 ).split(",")
 # Plain HTTP is for one's own machine: cookies lose `Secure`, HSTS is off.
 HTTPS = env.bool("HTTPS", default=not DEBUG)
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 REDIS_URL = env.str("REDIS_URL", default="")
 # Fernet keys, comma-separated; the first one seals, all of them open.
 SEAL_KEYS: list[str] = env.list("SEAL_KEYS", default=[])

@@ -1,6 +1,16 @@
 from django.urls import path
 
-from l1walk.views import escalations, intake, lists, tickets, walks
+from l1walk.views import (
+    escalations,
+    flow_editing,
+    flow_preview,
+    flows,
+    intake,
+    lists,
+    reports,
+    tickets,
+    walks,
+)
 
 app_name = "l1walk"
 
@@ -30,4 +40,37 @@ urlpatterns = [
     path("tickets/<uuid:pk>/", tickets.ticket, name="ticket"),
     path("tickets/<uuid:pk>/note/", tickets.note, name="ticket_note"),
     path("tickets/<uuid:pk>/reopen/", tickets.reopen, name="ticket_reopen"),
+    path("flows/", flows.flows, name="flows"),
+    path("flows/new/", flows.new, name="flow_new"),
+    path("flows/import/", flows.import_file, name="flow_import"),
+    path("flows/<uuid:pk>/", flows.flow, name="flow"),
+    path("flows/<uuid:pk>/describe/", flows.describe, name="flow_describe"),
+    path("flows/<uuid:pk>/edit/", flow_editing.edit, name="flow_edit"),
+    path("flows/<uuid:pk>/node/", flow_editing.save, name="flow_node"),
+    path("flows/<uuid:pk>/node/delete/", flow_editing.delete, name="flow_node_delete"),
+    path("flows/<uuid:pk>/publish/", flow_editing.publish, name="flow_publish"),
+    path("flows/<uuid:pk>/archive/", flow_editing.archive, name="flow_archive"),
+    path("flows/<uuid:pk>/reopen/", flow_editing.reopen, name="flow_reopen"),
+    path("flows/<uuid:pk>/discard/", flow_editing.discard, name="flow_discard"),
+    path(
+        "flows/<uuid:pk>/restore/<int:number>/",
+        flow_editing.restore,
+        name="flow_restore",
+    ),
+    path("flows/<uuid:pk>/versions/<int:number>/", flows.version, name="flow_version"),
+    path("flows/<uuid:pk>/export/<str:format>/", flows.export, name="flow_export"),
+    path("flows/<uuid:pk>/preview/", flow_preview.preview, name="flow_preview"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/versions.csv", reports.reports_csv, name="reports_csv"),
+    path("reports/stale/", reports.report_stale, name="report_stale"),
+    path(
+        "reports/flows/<slug:slug>/v<int:number>/",
+        reports.report_version,
+        name="report_version",
+    ),
+    path(
+        "reports/flows/<slug:slug>/v<int:number>/steps.csv",
+        reports.report_version_csv,
+        name="report_version_csv",
+    ),
 ]

@@ -59,7 +59,7 @@ def main() -> int:
         results = [make(run, arguments, folder) for run in runs]
 
         problems = [problem for result in results for problem in result.problems]
-        if not missing and not arguments:  # else some lines had no chance
+        if not (missing or arguments or problems):  # else some lines had no chance
             problems += judge_coverage(folder)
     return conclude([result.outcomes for result in results], missing, problems)
 
@@ -120,15 +120,25 @@ def judge_coverage(folder: Path) -> list[str]:
     for name, file in json.loads(report.read_text())["files"].items():
         if must_be_whole(PurePath(name)):
             lines = file["missing_lines"]
-            missing = [f"line {line}" for line in lines]
-            missing += [
-                f"branch {source} to {target if target > 0 else 'exit'}"
+            missing = ranges(lines) + [
+                f"{source} to {target if target > 0 else 'exit'}"
                 for source, target in file["missing_branches"]
                 if source not in lines
             ]
             if missing:
-                problems.append(f"Not covered in {name}: {', '.join(missing)}")
+                problems.append(f"{name}: no test reached {', '.join(missing)}")
     return problems
+
+
+def ranges(lines: list[int]) -> list[str]:
+    """Write 3, 4, 5, 9 as 3-5, 9."""
+    runs: list[list[int]] = []
+    for line in lines:
+        if runs and line == runs[-1][-1] + 1:
+            runs[-1].append(line)
+        else:
+            runs.append([line])
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
 
 
 def must_be_whole(path: PurePath) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -38,19 +38,25 @@ class NotYours(Exception):
 
 
 def escalate_walk(
-    walk: L1WalkSession, *, by: User, version: int, category: str, reason: str = ""
+    walk: L1WalkSession,
+    *,
+    by: User,
+    version: int,
+    category: str,
+    reason: str = "",
+    now: datetime | None = None,
 ) -> L1WalkSession:
     """End the walk by handing it over to the engineers. Raises Ended or Moved."""
-    with L1WalkSession.moving(walk.pk, by=by, note=reason) as row:
+    at = now or timezone.now()
+    with L1WalkSession.moving(walk.pk, by=by, note=reason, at=at) as row:
         if row.status != L1WalkSession.Status.ACTIVE:
             raise Ended(row)
         if row.version != version:
             raise Moved(row)
-        now = timezone.now()
-        row.escalate(category=category, reason=reason, at=now)
+        row.escalate(category=category, reason=reason, at=at)
         row.queue()
         if row.account.preference(NOTIFY_ENGINEERS):
-            row.notice_due_at = now
+            row.notice_due_at = at
             ring(NOTICE_TASK)
         tickets = gateway_for(row, by=by)
         tickets.add_note(row.ticket_id, summary(row), "internal", is_resolution=False)
@@ -58,10 +64,13 @@ def escalate_walk(
     return row
 
 
-def claim_walk(walk: L1WalkSession, *, by: User) -> L1WalkSession:
+def claim_walk(
+    walk: L1WalkSession, *, by: User, now: datetime | None = None
+) -> L1WalkSession:
     """Take an escalation. Raises TransitionNotAllowed for everybody but the first."""
-    with L1WalkSession.moving(walk.pk, by=by) as row:
-        row.claim(engineer=by, at=timezone.now())
+    at = now or timezone.now()
+    with L1WalkSession.moving(walk.pk, by=by, at=at) as row:
+        row.claim(engineer=by, at=at)
     return row
 
 
@@ -99,15 +108,21 @@ def reassign_walk(
 
 
 def close_escalation(
-    walk: L1WalkSession, *, by: User, outcome: str, notes: str = ""
+    walk: L1WalkSession,
+    *,
+    by: User,
+    outcome: str,
+    notes: str = "",
+    now: datetime | None = None,
 ) -> L1WalkSession:
     """End an escalation with its outcome, on the ticket too.
 
     Raises NotYours or TransitionNotAllowed.
     """
-    with L1WalkSession.moving(walk.pk, by=by, note=notes) as row:
+    at = now or timezone.now()
+    with L1WalkSession.moving(walk.pk, by=by, note=notes, at=at) as row:
         _only_holder(row, by)
-        row.close(outcome=outcome, notes=notes, at=timezone.now())
+        row.close(outcome=outcome, notes=notes, at=at)
         tickets = gateway_for(row, by=by)
         label = row.get_handoff_outcome_display()  # type: ignore[attr-defined]
         text = f"{label}\n\n{notes}".strip()

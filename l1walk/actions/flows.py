@@ -1,28 +1,26 @@
-"""Writing flows: drafts, nodes, versions, imports."""
+"""The life of a flow: made, described, published, archived, restored, imported."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from l1walk.graphs.definition import (
-    Answer,
-    Definition,
-    Node,
-    NodeType,
-    Problem,
-    Severity,
-)
+from l1walk.actions.drafting import blank_definition, write_draft
+from l1walk.graphs.definition import Definition, Node, Problem, Severity
 from l1walk.graphs.importing import Imported, read_flow
+from l1walk.graphs.text import shorten
 from l1walk.graphs.validate import find_problems
 from l1walk.models import Flow, FlowVersion
 from workflows.core.accounts import Account, User
+from workflows.core.ids import uuid7
+
+# What an import may hold longer than its column does.
+LIMITS = {"category": 100, "summary": 300, "keywords": 500}
 
 
 class HasErrors(Exception):
@@ -37,36 +35,16 @@ class NothingToPublish(Exception):
     """The flow has no draft that differs from the version in use."""
 
 
-class NodeChanged(Exception):
-    """Somebody saved the node since the form was loaded; ``node`` is theirs."""
-
-    def __init__(self, node: Node | None) -> None:
-        super().__init__("the node was saved by somebody else")
-        self.node = node
+class DraftChanged(Exception):
+    """Somebody changed the draft since the page was loaded that asks for this."""
 
 
-class RootStays(Exception):
-    """The first node cannot be deleted: every walk begins there."""
+class DescriptionChanged(Exception):
+    """Somebody described the flow anew since the form was loaded."""
 
-
-def blank_definition() -> Definition:
-    """Return the smallest flow that can be published: one question, two ends."""
-    return Definition(
-        root="n1",
-        nodes=(
-            Node(
-                id="n1",
-                type=NodeType.QUESTION,
-                text=_("Does it work now?"),
-                answers=(
-                    Answer(key="a1", label=_("Yes"), to="n2"),
-                    Answer(key="a2", label=_("No"), to="n3"),
-                ),
-            ),
-            Node(id="n2", type=NodeType.RESOLVED, text=_("It works")),
-            Node(id="n3", type=NodeType.ESCALATE, text=_("Hand over to an engineer")),
-        ),
-    )
+    def __init__(self, flow: Flow) -> None:
+        super().__init__("the description was saved by somebody else")
+        self.flow = flow
 
 
 def create_flow(
@@ -79,8 +57,14 @@ def create_flow(
     keywords: str = "",
     definition: Definition | None = None,
     notes: list[Problem] | None = None,
+    key: UUID | None = None,
 ) -> Flow:
-    """Make a draft flow; its short name is made from the title and unique."""
+    """Make a draft flow; its short name is made from the title and unique.
+
+    The same ``key`` again returns the flow it made: it becomes the flow's id.
+    """
+    if key and Flow.objects.filter(pk=key).exclude(account=account).exists():
+        key = None
     base = slugify(title)[:70] or "flow"
     for number in range(1, 1000):
         slug = base if number == 1 else f"{base}-{number}"
@@ -88,6 +72,7 @@ def create_flow(
             with transaction.atomic():
                 return Flow.begin(
                     by=by,
+                    id=key or uuid7(),
                     account=account,
                     title=title[:200],
                     slug=slug,
@@ -98,13 +83,16 @@ def create_flow(
                     draft_notes=[as_note(problem) for problem in notes or []],
                 )
         except IntegrityError:
-            taken = Flow.objects.filter(account=account, slug=slug).exists()
-            if not taken:
+            rows = Flow.objects.filter(account=account)
+            if key and (made := rows.filter(pk=key).first()):
+                return made
+            if not rows.filter(slug=slug).exists():
                 raise
     raise IntegrityError(f"no free short name for {base}")
 
 
 def as_note(problem: Problem) -> dict[str, Any]:
+    """Return what the database keeps of a problem that an import noticed."""
     return {
         "severity": str(problem.severity),
         "code": problem.code,
@@ -114,125 +102,74 @@ def as_note(problem: Problem) -> dict[str, Any]:
     }
 
 
-def draft_of(flow: Flow) -> Definition:
-    """Return what an editor works on: the draft, else the version in use."""
-    if flow.draft is not None:
-        return Definition.from_dict(flow.draft)
-    assert flow.current_version is not None  # ck_flow_has_content
-    return Definition.from_dict(flow.current_version.definition)
+def description_mark(flow: Flow) -> str:
+    """Return what the description form carries to tell whether it was saved since."""
+    text = "\0".join((flow.title, flow.category, flow.summary, flow.keywords))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def describe_flow(
-    flow: Flow, *, by: User, title: str, category: str, summary: str, keywords: str
+    flow: Flow,
+    *,
+    by: User,
+    title: str,
+    category: str,
+    summary: str,
+    keywords: str,
+    base: str,
 ) -> Flow:
-    """Change what is said about a flow, not what it asks."""
+    """Change what is said about a flow, not what it asks.
+
+    ``base`` is the mark of what the form showed. Raises DescriptionChanged when it
+    was saved since, unless what was saved is the same.
+    """
     with Flow.moving(flow.pk, by=by) as row:
+        before = description_mark(row)
         row.title, row.category = title, category
         row.summary, row.keywords = summary, keywords
+        if base != before != description_mark(row):
+            raise DescriptionChanged(Flow.objects.get(pk=row.pk))
         if row.current_version is not None:
             graph = Definition.from_dict(row.current_version.definition)
             row.search_text = searchable(row, graph)
     return row
 
 
-def fingerprint(node: Node | None) -> str:
-    """Return what a node form carries to tell whether its node was saved since."""
-    if node is None:
-        return ""
-    graph = Definition(root=node.id, nodes=(node,)).to_dict()
-    text = json.dumps(graph["nodes"][0], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def discard_draft(flow: Flow, *, by: User, revision: int | None = None) -> Flow:
+    """Go back to the version in use.
 
-
-def save_node(flow: Flow, *, by: User, node: Node, base: str) -> Flow:
-    """Put the node into the draft. ``base`` is the fingerprint the form was made from.
-
-    An answer whose target is "new:<type>" gets a fresh node of that type. Raises
-    NodeChanged when somebody saved the node since.
+    ``revision`` is the draft's that the person saw. Raises NothingToPublish where
+    there is no version or no draft, DraftChanged where it is another one by now.
     """
-    with Flow.moving(flow.pk, by=by) as row:
-        graph = draft_of(row)
-        present = graph.node(node.id)
-        if fingerprint(present) != base:
-            raise NodeChanged(present)
-        taken = {known.id for known in graph.nodes} | {node.id}
-        added: list[Node] = []
-        answers = []
-        for answer in node.answers:
-            if answer.to.startswith("new:"):
-                fresh = Node(
-                    id=free_id(taken),
-                    type=NodeType(answer.to.removeprefix("new:")),
-                    text="",
-                    needs_review=True,
-                )
-                taken.add(fresh.id)
-                added.append(fresh)
-                answer = replace(answer, to=fresh.id)  # noqa: PLW2901
-            answers.append(answer)
-        saved = replace(node, answers=tuple(answers))
-        nodes = [saved if known.id == node.id else known for known in graph.nodes]
-        if present is None:
-            nodes.append(saved)
-        _write_draft(row, Definition(graph.root, (*nodes, *added)))
-    return row
-
-
-def free_id(taken: set[str]) -> str:
-    """Return the next id of the form n<number>."""
-    number = 1
-    while f"n{number}" in taken:
-        number += 1
-    return f"n{number}"
-
-
-def _write_draft(row: Flow, graph: Definition) -> None:
-    row.draft = graph.to_dict()
-    row.draft_revision += 1
-
-
-def delete_node(flow: Flow, *, by: User, node_id: str) -> Flow:
-    """Take a node out of the draft; answers that led there lead nowhere, as problems.
-
-    Raises RootStays for the first node.
-    """
-    with Flow.moving(flow.pk, by=by) as row:
-        graph = draft_of(row)
-        if graph.root == node_id:
-            raise RootStays(node_id)
-        nodes = tuple(
-            replace(
-                node,
-                answers=tuple(
-                    replace(answer, to="") if answer.to == node_id else answer
-                    for answer in node.answers
-                ),
-            )
-            for node in graph.nodes
-            if node.id != node_id
-        )
-        _write_draft(row, Definition(graph.root, nodes))
-    return row
-
-
-def discard_draft(flow: Flow, *, by: User) -> Flow:
-    """Go back to the version in use. Raises NothingToPublish where there is none."""
     with Flow.moving(flow.pk, by=by) as row:
         if row.current_version is None or row.draft is None:
             raise NothingToPublish(row.title)
-        row.draft, row.draft_notes = None, []
+        check_revision(row, revision)
+        # A flow that was taken back from the archive needs one to be published again.
+        reopened = row.state == Flow.State.DRAFT
+        row.draft = row.current_version.definition if reopened else None
+        row.draft_notes = []
         row.draft_revision += 1
     return row
 
 
-def publish_flow(flow: Flow, *, by: User | None) -> FlowVersion:
+def check_revision(row: Flow, revision: int | None) -> None:
+    if revision is not None and revision != row.draft_revision:
+        raise DraftChanged(row.title)
+
+
+def publish_flow(
+    flow: Flow, *, by: User | None, revision: int | None = None
+) -> FlowVersion:
     """Make the draft the version that new walks start on.
 
-    Raises HasErrors, NothingToPublish, or TransitionNotAllowed for an archived flow.
+    ``revision`` is the draft's that the person saw. Raises HasErrors,
+    NothingToPublish, DraftChanged, or TransitionNotAllowed for an archived flow.
     """
     with Flow.moving(flow.pk, by=by) as row:
         if row.draft is None:
             raise NothingToPublish(row.title)
+        check_revision(row, revision)
         graph = Definition.from_dict(row.draft)
         errors = [p for p in find_problems(graph) if p.severity == Severity.ERROR]
         if errors:
@@ -246,6 +183,7 @@ def publish_flow(flow: Flow, *, by: User | None) -> FlowVersion:
             published_by=by,
         )
         row.publish(version)
+        row.draft_revision += 1
         row.search_text = searchable(row, graph)
     return version
 
@@ -274,31 +212,55 @@ def reopen_flow(flow: Flow, *, by: User) -> Flow:
         row.reopen()
         if row.draft is None and row.current_version is not None:
             row.draft = row.current_version.definition
+            row.draft_revision += 1
     return row
 
 
-def restore_version(flow: Flow, *, by: User, version: FlowVersion) -> Flow:
-    """Make an old version the draft; the version in use stays until it is published."""
+def restore_version(
+    flow: Flow, *, by: User, version: FlowVersion, revision: int | None = None
+) -> Flow:
+    """Make an old version the draft; the version in use stays until it is published.
+
+    ``revision`` is that of the draft which the person saw and gives up. Raises
+    DraftChanged when it is another one by now.
+    """
     with Flow.moving(flow.pk, by=by) as row:
-        row.draft, row.draft_notes = version.definition, []
-        row.draft_revision += 1
+        if row.draft != version.definition:
+            check_revision(row, revision)
+            write_draft(row, Definition.from_dict(version.definition))
+            row.draft_notes = []
     return row
 
 
 def import_flow(
-    account: Account, *, by: User | None, filename: str, data: bytes
+    account: Account,
+    *,
+    by: User | None,
+    filename: str,
+    data: bytes,
+    key: UUID | None = None,
 ) -> tuple[Flow, Imported]:
-    """Read a file into a new draft with its problem list. Raises ImportRefused."""
+    """Read a file into a new draft with its problem list.
+
+    The same ``key`` again returns the flow it made. Raises ImportRefused.
+    """
     read = read_flow(filename, data)
-    noticed = [p for p in read.problems if p not in find_problems(read.definition)]
+    found = set(find_problems(read.definition))
+    noticed = [problem for problem in read.problems if problem not in found]
+    said = {name: getattr(read, name) for name in LIMITS}
+    for name, limit in LIMITS.items():
+        if len(said[name]) > limit:
+            message = _("The “%(name)s” of the file was cut to %(max)d characters.")
+            text = message % {"name": name, "max": limit}
+            noticed.append(Problem(Severity.WARNING, f"{name}_too_long", text))
+            said[name] = shorten(said[name], limit)
     flow = create_flow(
         account,
         by=by,
         title=read.title or filename,
-        category=read.category,
-        summary=read.summary,
-        keywords=read.keywords,
         definition=read.definition,
         notes=noticed,
+        key=key,
+        **said,
     )
     return flow, read

@@ -106,6 +106,7 @@ def begin_walk(
         with transaction.atomic():
             return L1WalkSession.begin(
                 by=by,
+                at=at,
                 account=account,
                 created_by_user=by,
                 acting_as=acting_as(by),
@@ -280,9 +281,10 @@ def resolve_walk(
     now: datetime | None = None,
 ) -> L1WalkSession:
     """End the walk as solved and close its ticket. Raises Ended or Moved."""
-    with L1WalkSession.moving(walk.pk, by=by) as row:
+    at = now or timezone.now()
+    with L1WalkSession.moving(walk.pk, by=by, at=at) as row:
         _check(row, version)
-        row.resolve(notes=notes, helpful=helpful, at=now or timezone.now())
+        row.resolve(notes=notes, helpful=helpful, at=at)
         tickets = gateway_for(row, by=by)
         text = "\n\n".join(part for part in (notes, summary(row)) if part)
         tickets.add_note(row.ticket_id, text, "internal", is_resolution=True)
@@ -297,9 +299,11 @@ def _check(row: L1WalkSession, version: int) -> None:
         raise Moved(row)
 
 
-def abandon_walk(walk: L1WalkSession, *, by: User, version: int) -> L1WalkSession:
+def abandon_walk(
+    walk: L1WalkSession, *, by: User | None, version: int, now: datetime | None = None
+) -> L1WalkSession:
     """End the walk without an outcome. Raises Ended or Moved."""
-    with L1WalkSession.moving(walk.pk, by=by) as row:
+    with L1WalkSession.moving(walk.pk, by=by, at=now) as row:
         _check(row, version)
         row.abandon()
     return row
@@ -320,7 +324,7 @@ def abandon_idle_walks(*, now: datetime | None = None) -> int:
             "hours": account.preference(ABANDON_AFTER_HOURS)
         }
         for pk in idle.order_by("last_step_at").values_list("pk", flat=True):
-            with L1WalkSession.moving(pk, by=None, note=note) as row:
+            with L1WalkSession.moving(pk, by=None, note=note, at=at) as row:
                 if row.status == Status.ACTIVE and row.last_step_at < limit:
                     row.abandon()
                     ended += 1
@@ -348,6 +352,7 @@ def resume_walk(
         steps = old.live_steps()
         new = L1WalkSession.begin(
             by=by,
+            at=at,
             note=_("Resumed from an earlier walk."),
             account_id=old.account_id,
             created_by_user=by,

@@ -198,9 +198,7 @@ def _guess_type(draft: Draft, node: DraftNode, exits: list[DraftEdge]) -> NodeTy
     return NodeType.RESOLVED
 
 
-def _answers(
-    draft: Draft, node: DraftNode, exits: list[DraftEdge]
-) -> Iterator[Answer]:
+def _answers(draft: Draft, node: DraftNode, exits: list[DraftEdge]) -> Iterator[Answer]:
     used = {edge.label.strip().casefold() for edge in exits}
     spare = _spare_labels(used)
     for position, edge in enumerate(exits, start=1):

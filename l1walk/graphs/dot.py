@@ -2,6 +2,7 @@
 
 import json
 import re
+from operator import itemgetter
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -34,7 +35,6 @@ _ESCAPE = re.compile(r"\\([\s\S])")
 _PORT = re.compile(r"<[^<>]{0,200}>")
 _FIELD_SIGN = re.compile(r"(?<!\\)[|{}]")
 _HTML = re.compile(r"</?[A-Za-z]")
-
 
 
 def parse(text: str) -> Draft:
@@ -88,6 +88,7 @@ class _Reader:
         self.draft = draft
         self.data = data
         self.names: dict[int, str] = {}
+        self.links: list[tuple[int, str, str, str]] = []
         self.name = str(data.get("name", ""))
 
     def read(self) -> None:
@@ -105,12 +106,17 @@ class _Reader:
             self.node(node)
         edges = self.data.get("edges", [])
         if edges and not self.data.get("directed", True):
-            message = _("The graph has no directions; each link leads as it is written.")
+            message = _(
+                "The graph has no directions; each link leads as it is written."
+            )
             self.draft.warn("undirected", message)
         for edge in edges:
             self.edge(edge)
         for node in objects[groups:]:
             self.loose_ends(node)
+        # dot lists links by their target; those of our export know their place.
+        for _place, source, target, label in sorted(self.links, key=itemgetter(0)):
+            self.draft.link(source, target, label)
 
     def group(self, group: dict[str, Any]) -> None:
         name = str(group.get("name", ""))
@@ -142,7 +148,7 @@ class _Reader:
         kind = raw.get("type")
         if kind in NodeType.values:
             node.type = NodeType(kind)
-            node.category = decode_entities(str(raw.get("category", "")))
+            node.category = self.words(str(raw.get("category", "")), {}, node.name)
             node.needs_review = raw.get("needs_review") == "true"
         elif node.guidance:
             message = _("“%(node)s”: its tooltip became the guidance. Check it.")
@@ -158,26 +164,26 @@ class _Reader:
         parts = (raw.get(key) for key in ("label", "xlabel", "taillabel", "headlabel"))
         names = {"E": where.replace(" ", ""), "T": source, "H": target, "G": self.name}
         label = self.words("\n".join(str(part) for part in parts if part), names, where)
-        direction = raw.get("dir")
+        place, direction = _number(raw.get("order")), raw.get("dir")
         if direction != "back":
-            self.draft.link(source, target, label)
+            self.links.append((place, source, target, label))
         if direction in ("back", "both"):
             message = _("The link “%(link)s” points back; check where it leads.")
             self.draft.warn("both_ways", message % {"link": shorten(where, 80)})
-            self.draft.link(target, source, label)
+            self.links.append((place, target, source, label))
 
     def loose_ends(self, raw: dict[str, Any]) -> None:
-        """Read back the answers that lead nowhere yet, `[[label, target], ...]`."""
+        """Read back the answers that lead nowhere yet, `[[place, label, target]]`."""
         if "loose" not in raw:
             return
         try:
-            loose = json.loads(decode_entities(str(raw["loose"])))
+            loose = json.loads(self.words(str(raw["loose"]), {}, str(raw["name"])))
         except (ValueError, RecursionError):
             loose = None
         for pair in loose if isinstance(loose, list) else [None]:
             match pair:
-                case [str() as label, str() as to] if usable_target(to):
-                    self.draft.link(str(raw["name"]), to, label)
+                case [int() as place, str() as label, str() as to] if usable_target(to):
+                    self.links.append((place, str(raw["name"]), to, label))
                 case _:
                     message = _("“%(name)s” has an unreadable “loose” attribute.")
                     shown = {"name": shorten(str(raw["name"]), 60)}
@@ -202,3 +208,11 @@ class _Reader:
             self.draft.warn("html", message % shown)
         text = _ESCAPE.sub(escaped, text).strip(WHITESPACE)
         return decode_entities(text)
+
+
+def _number(value: object) -> int:
+    return (
+        int(value)
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value)
+        else 0
+    )

@@ -105,12 +105,12 @@ class _Parser:
         ours = self.take(notation.OURS)
         if ours:
             rest = self.take(notation.REST_OF_LINE)
-            if not rest or not self.extra(ours["name"], ours["field"], rest[0]):
+            if not rest or not self.read_ours(ours["name"], ours["field"], rest[0]):
                 self.skip_line(start)
             return True
         return self.take(notation.COMMENT) is not None
 
-    def extra(self, name: str | None, field: str, raw: str) -> bool:
+    def read_ours(self, name: str | None, field: str, raw: str) -> bool:
         """Read back what our export keeps in a comment."""
         try:
             value = json.loads(raw)

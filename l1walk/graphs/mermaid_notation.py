@@ -41,18 +41,26 @@ OUTLINES = (
     _outline(r">", r"\]", _SQUARE, Shape.PLAIN),
 )
 SHAPE_NAMES = {
-    **dict.fromkeys(
-        ("diam", "diamond", "decision", "question", "rhombus"), Shape.DECISION
-    ),
-    **dict.fromkeys(
-        ("stadium", "pill", "terminal", "circle", "circ", "dbl-circ", "double-circle")
-        + ("doublecircle", "fr-circ", "framed-circle", "stop"),
-        Shape.RESOLVED,
-    ),
-    **dict.fromkeys(
-        ("fr-rect", "framed-rectangle", "subproc", "subprocess", "subroutine"),
-        Shape.ESCALATE,
-    ),
+    "diam": Shape.DECISION,
+    "diamond": Shape.DECISION,
+    "decision": Shape.DECISION,
+    "question": Shape.DECISION,
+    "rhombus": Shape.DECISION,
+    "stadium": Shape.RESOLVED,
+    "pill": Shape.RESOLVED,
+    "terminal": Shape.RESOLVED,
+    "circle": Shape.RESOLVED,
+    "circ": Shape.RESOLVED,
+    "dbl-circ": Shape.RESOLVED,
+    "double-circle": Shape.RESOLVED,
+    "fr-circ": Shape.RESOLVED,
+    "framed-circle": Shape.RESOLVED,
+    "stop": Shape.RESOLVED,
+    "fr-rect": Shape.ESCALATE,
+    "framed-rectangle": Shape.ESCALATE,
+    "subproc": Shape.ESCALATE,
+    "subprocess": Shape.ESCALATE,
+    "subroutine": Shape.ESCALATE,
 }
 
 NAME = re.compile(r"(?:[\w!#$%'*+.`?\\/]|-(?![->.])|=(?!=))+")
@@ -106,4 +114,6 @@ STYLING = re.compile(
     r"|(?P<title>accTitle|accDescr)[ \t]*(?::[^\n]*|\{[^}]*\})"
 )
 # What our export adds in comments, because Mermaid has no place for it.
-OURS = re.compile(r"%%[ \t]*handrail[ \t]+(?:(?P<name>\w[\w-]*)\.)?(?P<field>\w+)[ \t]+")
+OURS = re.compile(
+    r"%%[ \t]*handrail[ \t]+(?:(?P<name>\w[\w-]*)\.)?(?P<field>\w+)[ \t]+"
+)

@@ -25,7 +25,6 @@ _ANSWER_KEYS = frozenset({"key", "label"})
 _ANSWER_EXTRAS = frozenset({"to"})
 
 
-
 def read_definition(data: object) -> tuple[Definition, list[Problem]]:
     """Give the best definition the data allows, and every structural fault.
 

@@ -11,13 +11,11 @@ _LINK = re.compile(r"!?\[([^\]\n]{0,500})\]\([^)\s]{0,2000}\)")
 _EMPHASIS = re.compile(r"(?<!\w)([*_]{1,3}|`)(?=\S)(.{1,500}?)(?<=\S)\1(?!\w)")
 _ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9]{0,15})(?:[\s/][^<>]*)?>")
-_BREAKING_TAGS = frozenset(
-    "br hr p div li ul ol tr table h1 h2 h3 h4 h5 h6 blockquote pre".split()
-)
-_TAGS = _BREAKING_TAGS | frozenset(
-    "a abbr b big button center cite code del em font i iframe img input ins kbd"
-    " mark o q s samp script small span strike strong style sub sup svg tbody td tfoot"
-    " th thead tt u var video vr".split()
+_BREAKING_TAG = re.compile(r"br|hr|p|div|li|ul|ol|tr|table|h[1-6]|blockquote|pre")
+_INLINE_TAG = re.compile(
+    r"a|abbr|b|big|button|center|cite|code|del|em|font|i|iframe|img|input|ins|kbd|mark"
+    r"|o|q|s|samp|script|small|span|strike|strong|style|sub|sup|svg|tbody|td|tfoot|th"
+    r"|thead|tt|u|var|video|vr"
 )
 
 
@@ -59,11 +57,12 @@ def strip_tags(text: str) -> tuple[str, list[str]]:
 
     def replaced(match: re.Match[str]) -> str:
         name = match[1].lower()
-        if name not in _TAGS:
+        breaking = _BREAKING_TAG.fullmatch(name)
+        if not breaking and not _INLINE_TAG.fullmatch(name):
             return match[0]
         if name != "br" and not match[0].startswith("</"):
             dropped.append(match[0])
-        return "\n" if name in _BREAKING_TAGS else ""
+        return "\n" if breaking else ""
 
     words = _TAG.sub(replaced, text)
     if not dropped:

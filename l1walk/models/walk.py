@@ -329,11 +329,23 @@ class L1WalkSession(Machine):
         graph = self.definition
         return graph.node(self.current_node_id or "") if graph else None
 
-    def is_stale(self, now: datetime) -> bool:
-        """Tell whether nobody answered for STALE_AFTER."""
-        return (
-            self.status == self.Status.ACTIVE and now - self.last_step_at > STALE_AFTER
-        )
+    @property
+    def stale(self) -> bool:
+        """Whether nobody answered for STALE_AFTER."""
+        idle = timezone.now() - self.last_step_at
+        return self.status == self.Status.ACTIVE and idle > STALE_AFTER
+
+    @property
+    def place(self) -> str:
+        """What people call the walk: its flow and its ticket."""
+        flow = self.flow.title if self.flow else _("Ad hoc")
+        return f"{flow}, #{self.ticket_id}"
+
+    @property
+    def duration(self) -> timedelta:
+        """From the first question to the end, or to the last answer so far."""
+        end = self.resolved_at or self.escalated_at or self.last_step_at
+        return end - self.started_at
 
     def live_steps(self) -> list[WalkStep]:
         """Return the path as it stands, oldest first: steps that were not undone."""

@@ -8,10 +8,12 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Concat
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 from django_fsm import TransitionNotAllowed
 
@@ -19,13 +21,22 @@ from l1walk.actions import escalations as verbs
 from l1walk.actions.tickets import gateway_for
 from l1walk.forms.walks import CloseForm, ReassignForm
 from l1walk.graphs.definition import EscalationCategory
-from l1walk.models import L1WalkSession
+from l1walk.models import L1WalkSession, WalkStep
 from workflows.core.accounts import User
 from workflows.core.http import UserRequest, see_other
 from workflows.core.paging import slice_of
 
 Handoff = L1WalkSession.Handoff
 TAKE, REASSIGN = "l1walk.take_escalation", "l1walk.reassign_escalation"
+DONE = {
+    "begin": _("took the call"),
+    "escalate": _("asked for an engineer"),
+    "queue": _("put it in the queue"),
+    "claim": _("claimed it"),
+    "release": _("gave it back to the queue"),
+    "reassign": _("gave it to an engineer"),
+    "close": _("closed it"),
+}
 can_take = permission_required(TAKE, raise_exception=True)
 can_reassign = permission_required(REASSIGN, raise_exception=True)
 
@@ -56,7 +67,7 @@ def queue(request: UserRequest) -> HttpResponse:
         rows = rows.filter(escalation_reason_category=category)
     order = "-last_step_at" if show == "closed" else "escalated_at"
     context = {
-        "list": slice_of(request, rows.defer("flow__draft"), order=order),
+        "list": slice_of(request, with_last_answer(rows), order=order),
         "show": show,
         "category": category,
         "categories": EscalationCategory.choices,
@@ -66,9 +77,16 @@ def queue(request: UserRequest) -> HttpResponse:
             ("mine", _("Mine")),
             ("closed", _("Closed")),
         ],
-        "now": timezone.now(),
     }
     return render(request, "l1walk/queue.html", context)
+
+
+def with_last_answer(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Add ``ruled_out``: the last thing that was asked, and what came out."""
+    last = WalkStep.objects.filter(session=OuterRef("pk"), undone_at=None)
+    words = Concat("question_text", Value(" – "), "answer_label")
+    latest = last.order_by("-seq").annotate(words=words).values("words")[:1]
+    return rows.defer("flow__draft").annotate(ruled_out=Subquery(latest))
 
 
 def find_escalation(request: UserRequest, pk: UUID) -> L1WalkSession:
@@ -96,7 +114,9 @@ def show(
         "undone": [step for step in steps if step.undone_at is not None],
         "ticket": gateway_for(row, by=request.user).get(row.ticket_id),
         "form": form,
-        "moves": row.moves(),
+        "history": [(move, DONE.get(move.name, move.name)) for move in row.moves()],
+        "may_decide": row.handoff == Handoff.CLAIMED
+        and (row.claimed_by == request.user or request.user.has_perm(REASSIGN)),
     }
     if request.user.has_perm(REASSIGN):
         context["reassign_form"] = ReassignForm(engineers=verbs.engineers_of(row))

@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from l1walk.models import Flow, L1WalkSession, Ticket
@@ -31,7 +30,6 @@ def home(request: UserRequest) -> HttpResponse:
             .filter(status=Ticket.Status.OPEN)
             .order_by("-id")[:8]
         ),
-        "now": timezone.now(),
     }
     if user.has_perm(TAKE) or user.has_perm(REASSIGN):
         waiting = walks.filter(handoff=L1WalkSession.Handoff.WAITING)

@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from l1walk.models import Flow, L1WalkSession
@@ -60,7 +59,6 @@ def walks(request: UserRequest) -> HttpResponse:
         "asked": asked,
         "statuses": L1WalkSession.Status.choices,
         "flows": flows.values_list("slug", "title")[:200],
-        "now": timezone.now(),
     }
     return render(request, "l1walk/walks.html", context)
 

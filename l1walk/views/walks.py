@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -56,7 +55,7 @@ def screen(
         "path": path,
         "undone": len(steps) - len(path),
         "ticket": gateway_for(row, by=request.user).get(row.ticket_id),
-        "stale": row.is_stale(timezone.now()),
+        "stale": row.stale,
         **extra,
     }
     template = "walk" if row.status == L1WalkSession.Status.ACTIVE else "ended"

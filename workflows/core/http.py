@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 from django_htmx.middleware import HtmxDetails
 
-from workflows.core.accounts import User
+from workflows.core.accounts import User, role_names
 from workflows.core.ids import uuid7
 from workflows.core.logs import request_id
 
@@ -107,8 +107,12 @@ class AccountMiddleware:
 
 def page_frame(request: HttpRequest) -> dict[str, Any]:
     """Return what base.html needs on every page; no query."""
-    theme = request.COOKIES.get("theme", "")
-    return {"theme": theme if theme in {"light", "dark"} else ""}
+    theme, user = request.COOKIES.get("theme", ""), getattr(request, "user", None)
+    roles = ", ".join(sorted(role_names(user))) if isinstance(user, User) else ""
+    return {
+        "theme": theme if theme in {"light", "dark"} else "",
+        "role_label": roles.capitalize(),
+    }
 
 
 def refusal(request: HttpRequest, status: HTTPStatus, text: str = "") -> HttpResponse:

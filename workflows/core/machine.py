@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import Any, Self
 from uuid import UUID
@@ -11,46 +12,17 @@ from uuid import UUID
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.dispatch import receiver
+from django.utils import timezone
 from django_fsm import ConcurrentTransitionMixin, FSMFieldMixin
 from django_fsm.signals import post_transition, pre_transition
 
 from workflows.core.accounts import Account, TenantQuerySet, User
 from workflows.core.ids import uuid7
+from workflows.core.moves import Move
 
 
 class NotLent(Exception):
     """A machine was changed outside ``moving()`` and ``begin()``: a programming error."""
-
-
-class Move(models.Model):
-    """One change of state, append-only (triggers); it outlives subject and author."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    account = models.ForeignKey(
-        Account, models.DO_NOTHING, db_constraint=False, related_name="+"
-    )
-    content_type = models.ForeignKey(ContentType, models.PROTECT, related_name="+")
-    object_id = models.UUIDField()
-    name = models.CharField(max_length=60)
-    source = models.CharField(max_length=50, blank=True)
-    target = models.CharField(max_length=50)
-    actor = models.ForeignKey(
-        User, models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
-    )
-    actor_name = models.CharField(max_length=310)
-    at = models.DateTimeField(auto_now_add=True)
-    note = models.TextField(blank=True)
-
-    objects = TenantQuerySet.as_manager()
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["object_id", "id"], name="ix_move_subject"),
-            models.Index(fields=["account", "-id"], name="ix_move_account"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.source or '∅'} → {self.target}"
 
 
 @cache
@@ -76,7 +48,7 @@ class Machine(ConcurrentTransitionMixin, models.Model):
 
     objects = MachineQuerySet.as_manager()
     _moves: list[Move] | None = None
-    _lent_to: tuple[User | None, str]
+    _lent_to: tuple[User | None, str, datetime]
 
     class Meta:
         abstract = True
@@ -86,25 +58,34 @@ class Machine(ConcurrentTransitionMixin, models.Model):
         return states(type(self))
 
     @classmethod
-    def begin(cls, *, by: User | None, note: str = "", **fields: Any) -> Self:
+    def begin(
+        cls,
+        *,
+        by: User | None,
+        note: str = "",
+        at: datetime | None = None,
+        **fields: Any,
+    ) -> Self:
         """Create the row and its first Move: both, or neither."""
         with transaction.atomic():
             row = cls(**fields)
-            row._moves, row._lent_to = [], (by, note)
+            row._moves, row._lent_to = [], (by, note, at or timezone.now())
             row._record("begin", "", getattr(row, states(cls)[0].name))
             row._save_with_moves(force_insert=True)
         return row
 
     @classmethod
     @contextmanager
-    def moving(cls, pk: UUID, *, by: User | None, note: str = "") -> Iterator[Self]:
+    def moving(
+        cls, pk: UUID, *, by: User | None, note: str = "", at: datetime | None = None
+    ) -> Iterator[Self]:
         """Lend the locked row, then save it with its Moves, all in one transaction.
 
         ``by`` is None when the product itself acts. Raises the model's DoesNotExist.
         """
         with transaction.atomic():
             row: Self = cls._base_manager.select_for_update().get(pk=pk)
-            row._moves, row._lent_to = [], (by, note)
+            row._moves, row._lent_to = [], (by, note, at or timezone.now())
             try:
                 yield row
                 row._save_with_moves()
@@ -118,11 +99,12 @@ class Machine(ConcurrentTransitionMixin, models.Model):
     def _record(self, name: str, source: str, target: str) -> None:
         if self._moves is None:
             raise NotLent(f"{name} was called outside moving()")
-        by, note = self._lent_to
+        by, note, at = self._lent_to
         kind = ContentType.objects.get_for_model(type(self))
         move = Move(content_type=kind, object_id=self.pk, account_id=self.account_id)
         move.name, move.source, move.target, move.note = name, source, target, note
         move.actor, move.actor_name = by, str(by) if by else "Handrail"
+        move.at = at
         self._moves.append(move)
 
     def _save_with_moves(self, **options: Any) -> None:

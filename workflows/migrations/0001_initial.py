@@ -196,7 +196,7 @@ class Migration(migrations.Migration):
                 ("source", models.CharField(blank=True, max_length=50)),
                 ("target", models.CharField(max_length=50)),
                 ("actor_name", models.CharField(max_length=310)),
-                ("at", models.DateTimeField(auto_now_add=True)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("note", models.TextField(blank=True)),
                 (
                     "account",

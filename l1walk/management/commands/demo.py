@@ -1,0 +1,263 @@
+"""A team that has used Handrail for a month, so that every page shows something."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from l1walk.actions import escalations, walks
+from l1walk.actions.flows import import_flow, publish_flow
+from l1walk.actions.tickets import open_ticket
+from l1walk.graphs.definition import TERMINALS, EscalationCategory, NodeType
+from l1walk.models import Flow, L1WalkSession
+from workflows.core.accounts import ENGINEER, MANAGER, TECHNICIAN, Account, User
+from workflows.core.ids import uuid7
+
+FOLDER = Path(__file__).resolve().parents[2] / "demo"
+PASSWORD = "handrail-demo"  # noqa: S105  (printed by `up`: it guards invented data)
+DAYS, WALKS = 30, 150
+PEOPLE = (
+    ("tina", "Tina", "Tremblay", TECHNICIAN),
+    ("tom", "Tom", "Okafor", TECHNICIAN),
+    ("egon", "Egon", "Lindqvist", ENGINEER),
+    ("erika", "Erika", "Moreau", ENGINEER),
+    ("mona", "Mona", "Castillo", MANAGER),
+)
+NOTES = (
+    "Caller is patient and at the machine.",
+    "Tried twice, same result.",
+    "Colleague next to them sees the same.",
+    "Had worked until the update last night.",
+    "Will call back if it returns.",
+)
+REASONS = (
+    "Everything in the flow was tried; the caller has a meeting at the hour.",
+    "Needs rights on the server that we do not have.",
+    "Third call this week about the same machine.",
+)
+
+
+@dataclass
+class Call:
+    """One invented call: who takes it, about what, and the clock on the wall."""
+
+    by: User
+    ticket: dict[str, Any]
+    now: datetime
+
+    def tick(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+class Command(BaseCommand):
+    help = "Make the account “demo” with people, flows, tickets and finished walks."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if Account.objects.filter(slug="demo").exists():
+            raise CommandError("The account “demo” is there already; nothing was changed.")
+        with transaction.atomic():
+            make_demo(random.Random(7))  # noqa: S311  (the same story every time)
+        self.stdout.write("The account “demo” is ready.")
+
+
+def make_demo(dice: random.Random) -> None:
+    account = Account.objects.create(
+        slug="demo", name="Northwind Support", time_zone="Europe/Berlin"
+    )
+    people = list(make_people(account))
+    flows = dict(make_flows(account, people[2]))
+    tickets = json.loads((FOLDER / "tickets.json").read_text())
+    end = timezone.now()
+    for number in range(WALKS):
+        # Evenly over the month, and only at hours when somebody calls.
+        start = end - timedelta(days=DAYS * (1 - number / WALKS))
+        start = start.replace(hour=7 + number % 10, minute=dice.randrange(60))
+        if start > end - timedelta(minutes=20):
+            start -= timedelta(days=1)
+        call = Call(dice.choice(people[:3]), dice.choice(tickets), start)
+        walk_call(account, call, flows, dice, people[2:4])
+    running(account, people[0], tickets, flows, end)
+    for ticket in tickets[:6]:
+        write_ticket(account, people[0], ticket)
+
+
+def make_people(account: Account) -> Iterator[User]:
+    for username, first, last, role in PEOPLE:
+        user = User.objects.create_user(
+            username,
+            f"{username}@example.com",
+            PASSWORD,
+            first_name=first,
+            last_name=last,
+            account=account,
+            is_staff=role == MANAGER,
+        )
+        user.groups.add(Group.objects.get(name=role))
+        yield user
+    User.objects.create_superuser("olga", "olga@example.com", PASSWORD, first_name="Olga")
+
+
+def make_flows(account: Account, author: User) -> Iterator[tuple[str, Flow]]:
+    for path in sorted(FOLDER.glob("*.json")):
+        if path.stem != "tickets":
+            flow, _read = import_flow(
+                account, by=author, filename=path.name, data=path.read_bytes()
+            )
+            publish_flow(flow, by=author)
+            published = Flow.objects.select_related("current_version").get(pk=flow.pk)
+            yield path.stem, published
+
+
+def write_ticket(account: Account, by: User, ticket: dict[str, Any]) -> str:
+    row = open_ticket(
+        account,
+        by=by,
+        title=ticket["title"],
+        requester=ticket["requester"],
+        contact=ticket["contact"],
+        problem=ticket["problem"],
+    )
+    return str(row.number)
+
+
+def begin(account: Account, call: Call, flows: dict[str, Flow]) -> L1WalkSession:
+    ticket = call.ticket
+    intake = walks.Intake(
+        ticket_kind=L1WalkSession.TicketKind.INTERNAL,
+        ticket_id=write_ticket(account, call.by, ticket),
+        problem_text=ticket["problem"],
+        caller_name=ticket["requester"],
+        caller_contact=ticket["contact"],
+    )
+    return walks.begin_walk(
+        account,
+        by=call.by,
+        intake=intake,
+        flow=flows.get(ticket["flow"] or ""),
+        start_key=uuid7(),
+        now=call.now,
+    )
+
+
+def answer(walk: L1WalkSession, call: Call, dice: random.Random) -> None:
+    submission = walks.Submission(walk.version, uuid7())
+    note = dice.choice(NOTES) if dice.random() < 0.15 else ""
+    node = walk.current_node
+    at = call.tick(dice.lognormvariate(3.4, 0.6))
+    if node is None:
+        walks.record_finding(
+            walk,
+            by=call.by,
+            question="Checked what the caller sees",
+            finding="As described; nothing else stands out",
+            submission=submission,
+            note=note,
+            now=at,
+        )
+        return
+    # Authors put the likeliest answer first.
+    weights = [3.0 / (place + 1) for place in range(len(node.answers))]
+    walks.answer_node(
+        walk,
+        by=call.by,
+        node_id=node.id,
+        answer_key=dice.choices(node.answers, weights)[0].key,
+        submission=submission,
+        note=note,
+        now=at,
+    )
+
+
+def at_end(walk: L1WalkSession) -> bool:
+    node = walk.current_node
+    return node is not None and node.type in TERMINALS
+
+
+def walk_call(
+    account: Account,
+    call: Call,
+    flows: dict[str, Flow],
+    dice: random.Random,
+    engineers: list[User],
+) -> None:
+    walk = begin(account, call, flows)
+    for _step in range(dice.randint(8, 16) if walk.flow_id else 3):
+        if at_end(walk) or dice.random() < 0.03:
+            break
+        answer(walk, call, dice)
+        if dice.random() < 0.05:
+            at = call.tick(8)
+            walks.undo_step(walk, by=call.by, version=walk.version, now=at)
+    finish(walk, call, dice, engineers)
+
+
+def finish(
+    walk: L1WalkSession, call: Call, dice: random.Random, engineers: list[User]
+) -> None:
+    node = walk.current_node
+    version, at = walk.version, call.tick(dice.uniform(10, 60))
+    solved = node is not None and node.type == NodeType.RESOLVED
+    if solved or (not at_end(walk) and dice.random() < 0.45):
+        helpful = solved if dice.random() < 0.7 else None
+        walks.resolve_walk(
+            walk, by=call.by, version=version, notes="", helpful=helpful, now=at
+        )
+    elif at_end(walk) or dice.random() < 0.6:
+        category = (node.category if node else "") or EscalationCategory.STEPS_EXHAUSTED
+        escalations.escalate_walk(
+            walk,
+            by=call.by,
+            version=version,
+            category=category,
+            reason=dice.choice(REASONS),
+            now=at,
+        )
+        L1WalkSession.objects.filter(pk=walk.pk).update(notice_due_at=None)
+        take_over(walk, call, dice, engineers)
+    else:
+        walks.abandon_walk(walk, by=None, version=version, now=at)
+
+
+def take_over(
+    walk: L1WalkSession, call: Call, dice: random.Random, engineers: list[User]
+) -> None:
+    """Let engineers work on all but the newest of what was handed over."""
+    age = timezone.now() - call.now
+    engineer = dice.choice(engineers)
+    if age > timedelta(days=1):
+        at = call.tick(dice.uniform(300, 3000))
+        escalations.claim_walk(walk, by=engineer, now=at)
+    if age > timedelta(days=2):
+        escalations.close_escalation(
+            walk,
+            by=engineer,
+            outcome=dice.choice(L1WalkSession.Outcome.values),
+            notes="Found and mended on the server side.",
+            now=call.tick(dice.uniform(600, 9000)),
+        )
+
+
+def running(
+    account: Account,
+    by: User,
+    tickets: list[dict[str, Any]],
+    flows: dict[str, Flow],
+    end: datetime,
+) -> None:
+    """Leave two walks open: one of a minute ago, one that was forgotten."""
+    for ticket, minutes in ((tickets[3], 1), (tickets[9], 95)):
+        call = Call(by, ticket, end - timedelta(minutes=minutes))
+        walk = begin(account, call, flows)
+        if walk.flow_id:
+            answer(walk, call, random.Random(minutes))  # noqa: S311  (a demo)

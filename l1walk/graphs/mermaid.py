@@ -95,7 +95,7 @@ class _Parser:
         if self.text.startswith("%%{", self.at):
             end = self.at + notation.MAX_BLOCK
             directive = notation.DIRECTIVE.match(self.text, self.at, end)
-            if directive and not notation.LINK.search(directive[0]):
+            if directive and not notation.ARROW.search(directive[0]):
                 self.styling.setdefault("%%{...}%%", self.line())
                 self.at = directive.end()
             else:
@@ -148,7 +148,7 @@ class _Parser:
             self.draft.warn("click", message % shown, self.line(start))
             return True
         match = notation.STYLING.match(self.text, self.at)
-        if not match or notation.LINK.search(match[0]):
+        if not match or notation.ARROW.search(match[0]):
             return False
         self.styling.setdefault(match["word"] or match["title"], self.line(start))
         self.at = match.end()
@@ -183,7 +183,7 @@ class _Parser:
             self.connect(sources, targets, link)
             sources = targets
         comment = notation.TRAILING_COMMENT.match(self.text, self.at)
-        if comment and not notation.LINK.search(comment[0]):
+        if comment and not notation.ARROW.search(comment[0]):
             self.at = comment.end()
         if not self.take(notation.STATEMENT_END):
             self.skip_line()
@@ -284,7 +284,7 @@ class _Parser:
     def check_rows(self, rows: list[str], line: int) -> None:
         """A forgotten quote swallows links into a label; a true label has none."""
         for number, row in enumerate(rows, start=line):
-            if notation.LINK.search(row):
+            if notation.ARROW.search(row):
                 message = _("Line %(line)d was read as part of a label: “%(text)s”.")
                 shown = {"line": number, "text": shorten(row, 200)}
                 self.draft.warn("link_in_label", message % shown, number)

@@ -82,9 +82,11 @@ TEXT_LINK = re.compile(
     rf"(?P<tail>{_EDGE_ID}{_TAIL})(?:"
     rf'--(?P<solid>[ \t]*"[^"]*"[ \t]*|(?:[^-\n]|-(?!-))+?){_END}--+[-xo>]'
     rf'|==(?P<thick>[ \t]*"[^"]*"[ \t]*|(?:[^=\n]|=(?!=))+?){_END}==+[=xo>]'
-    rf'|-\.(?P<dotted>[ \t]*"[^"]*"[ \t]*|(?:[^.\n]|\.(?!-))+?){_END}-?\.+-[xo>]?'
+    rf'|-\.(?P<dotted>[ \t]*"[^"]*"[ \t]*|(?:[^.\n]|\.(?!-))+?){_END}(?<!\.)-?\.+-[xo>]?'
     r")"
 )
+# Tells in linear time whether a text may hold a link: LINK is for known places.
+ARROW = re.compile(r"--[-xo>]|==[=xo>]|\.-|~~~")
 PIPED = re.compile(r'[ \t]*\|(?:\s*"(?P<quoted>[^"]*)"\s*|(?P<free>[^|"\n]*))\|')
 AMPERSAND = re.compile(r"\s*&\s*")
 BLANK = re.compile(r"[\s;]+")

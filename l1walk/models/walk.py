@@ -424,7 +424,12 @@ class WalkStep(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(undone_at__isnull=True, undone_by__isnull=True)
-                | Q(undone_at__gte=F("answered_at"), undone_by__isnull=False),
+                # The test for NULL is needed: a CHECK passes what it cannot tell.
+                | Q(
+                    undone_at__isnull=False,
+                    undone_at__gte=F("answered_at"),
+                    undone_by__isnull=False,
+                ),
                 name="ck_walk_step_undone",
             ),
         ]

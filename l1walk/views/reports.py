@@ -33,6 +33,7 @@ can_view = permission_required("l1walk.view_reports", raise_exception=True)
 
 SHORTCUTS = (7, 30, 90, 365)
 VERSIONS_SHOWN = 12
+NOTHING = "\N{EN DASH}"  # where there is nothing to divide
 VERSION_HEADER = (
     "flow",
     "version",
@@ -87,14 +88,14 @@ def tiles(now: Figures, before: Figures) -> list[Tile]:
         *(Tile(name, percent(a), *rate_change(a, b)) for name, a, b in rates),
         Tile(
             _("Median time"),
-            duration(now.median) or "–",
+            duration(now.median) or NOTHING,
             *time_change(now.median, before.median),
         ),
     ]
 
 
 def percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{100 * rate:.0f}%"
+    return NOTHING if rate is None else f"{100 * rate:.0f}%"
 
 
 def walks_change(now: int, before: int) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.dispatch import receiver
 from django.utils import timezone
-from django_fsm import ConcurrentTransitionMixin, FSMFieldMixin
+from django_fsm import ConcurrentTransition, FSMFieldMixin
 from django_fsm.signals import post_transition, pre_transition
 
 from workflows.core.accounts import Account, TenantQuerySet, User
@@ -40,7 +40,7 @@ class MachineQuerySet(TenantQuerySet):
         return super().update(**values)
 
 
-class Machine(ConcurrentTransitionMixin, models.Model):
+class Machine(models.Model):
     """A row with states. ``begin`` makes it, ``moving`` moves it; both write Moves."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -49,13 +49,10 @@ class Machine(ConcurrentTransitionMixin, models.Model):
     objects = MachineQuerySet.as_manager()
     _moves: list[Move] | None = None
     _lent_to: tuple[User | None, str, datetime]
+    _lent_states: dict[str, str]
 
     class Meta:
         abstract = True
-
-    @property
-    def state_fields(self) -> tuple[FSMFieldMixin, ...]:
-        return states(type(self))
 
     @classmethod
     def begin(
@@ -86,6 +83,7 @@ class Machine(ConcurrentTransitionMixin, models.Model):
         with transaction.atomic():
             row: Self = cls._base_manager.select_for_update().get(pk=pk)
             row._moves, row._lent_to = [], (by, note, at or timezone.now())
+            row._lent_states = {f.attname: getattr(row, f.attname) for f in states(cls)}
             try:
                 yield row
                 row._save_with_moves()
@@ -117,8 +115,15 @@ class Machine(ConcurrentTransitionMixin, models.Model):
             raise NotLent(f"{self._meta.label} is saved by begin() and moving() alone")
         super().save(*args, **kwargs)
 
-    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        raise NotLent("read the row again: a refresh lifts the protection of its class")
+    def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> bool:
+        # Saved over the states that were lent, or not at all: where a database has
+        # no row locks, this is what tells that somebody else was faster.
+        updated = super()._do_update(  # type: ignore[misc]
+            base_qs.filter(**self._lent_states), *args, **kwargs
+        )
+        if not updated:
+            raise ConcurrentTransition(f"{self._meta.label} {self.pk} moved meanwhile")
+        return True
 
 
 @receiver(pre_transition)

@@ -1,0 +1,306 @@
+"""Walks, flows and tickets for managers: looked at here, moved by the pages' verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django_fsm import ConcurrentTransition, TransitionNotAllowed
+
+from l1walk.actions import escalations, flows, walks
+from l1walk.actions.reports import versions_of
+from l1walk.graphs.definition import DefinitionError
+from l1walk.models import (
+    Flow,
+    FlowVersion,
+    L1WalkSession,
+    Ticket,
+    TicketNote,
+    WalkStep,
+)
+from workflows.core.accounts import User
+from workflows.core.admin import MachineAdmin, MoveInline, ReadOnly, TenantAdmin
+
+# Each row is a transaction of its own: more of them would outlast the request.
+MOST_ROWS = 200
+REASONS_SHOWN = 10
+DRAFTS = ("draft", "draft_notes", "search_text")
+FLOW_DRAFTS = tuple(f"flow__{name}" for name in DRAFTS)
+
+Verb = Callable[[Any, User], Any]
+Refusals = dict[type[Exception], Any]
+
+
+def apply(
+    request: HttpRequest, rows: QuerySet[Any], verb: Verb, refusals: Refusals
+) -> None:
+    """Call the verb for each row; say how many it did and why it did not the others."""
+    user, done, reasons = cast(User, request.user), 0, []
+    chosen = list(rows[: MOST_ROWS + 1])
+    for row in chosen[:MOST_ROWS]:
+        try:
+            verb(row, user)
+        except tuple(refusals) as error:
+            text = next(t for kind, t in refusals.items() if isinstance(error, kind))
+            reasons.append(f"{row}: {text(error) if callable(text) else text}")
+        else:
+            done += 1
+    if done:
+        text = ngettext("Done for one row.", "Done for %(n)s rows.", done)
+        messages.success(request, text % {"n": done})
+    for reason in reasons[:REASONS_SHOWN]:
+        messages.warning(request, reason)
+    if len(reasons) > REASONS_SHOWN:
+        more = _("And %(n)s more that could not be done.")
+        messages.warning(request, more % {"n": len(reasons) - REASONS_SHOWN})
+    if len(chosen) > MOST_ROWS:
+        text = _("Only the first %(n)s rows were taken. Choose again for the others.")
+        messages.warning(request, text % {"n": MOST_ROWS})
+
+
+class Part(ReadOnly, admin.TabularInline):  # type: ignore[misc,type-arg]
+    """Rows that belong to one shown above: whoever may look at that sees them."""
+
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
+class StepInline(Part):
+    """The path of a walk, with what was taken back."""
+
+    model = WalkStep
+    verbose_name_plural = gettext_lazy("steps")
+    fields = (
+        "seq",
+        "question_text",
+        "answer_label",
+        "note",
+        "actor",
+        "answered_at",
+        "undone_at",
+        "undone_by",
+    )
+    readonly_fields = fields
+    ordering = ("seq",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WalkStep]:
+        return super().get_queryset(request).select_related("actor", "undone_by")
+
+
+@admin.register(L1WalkSession)
+class WalkAdmin(MachineAdmin):
+    """Walks, newest first."""
+
+    list_display = (
+        "started_at",
+        "ticket_id",
+        "status",
+        "session_kind",
+        "flow",
+        "created_by_user",
+        "last_step_at",
+    )
+    list_display_links = ("started_at", "ticket_id")
+    list_filter = ("status", "session_kind", "handoff", "ticket_kind")
+    list_select_related = ("flow", "created_by_user")
+    # What an index can order; by another column a click would sort a million rows.
+    sortable_by = ("started_at",)
+    search_fields = ("ticket_id__exact",)
+    search_help_text = gettext_lazy("The ticket's number, whole")
+    inlines = (StepInline, MoveInline)
+    actions = ("abandon", "release")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer(*FLOW_DRAFTS)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip().removeprefix("#")
+        rows, doubled = super().get_search_results(request, queryset, term)
+        if term:  # the index on tickets begins with their kind
+            rows = rows.filter(ticket_kind__in=L1WalkSession.TicketKind.values)
+        return rows, doubled
+
+    def view_on_site(self, obj: L1WalkSession) -> str:
+        return reverse("l1walk:walk", args=[obj.pk])
+
+    def has_reassign_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("l1walk.reassign_escalation")
+
+    @admin.action(
+        description=gettext_lazy("Close without an outcome"), permissions=["reassign"]
+    )
+    def abandon(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Close walks that nobody goes on with, as the walk screen does."""
+        refusals: Refusals = {
+            walks.Ended: _("it has ended already"),
+            walks.Moved: _("somebody answered it just now"),
+            **NOT_NOW,
+        }
+
+        def verb(walk: L1WalkSession, user: User) -> None:
+            walks.abandon_walk(walk, by=user, version=walk.version)
+
+        apply(request, queryset, verb, refusals)
+
+    @admin.action(
+        description=gettext_lazy("Give escalations back to the queue"),
+        permissions=["reassign"],
+    )
+    def release(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Take escalations from their engineers, as the handoff page does."""
+        refusals = {
+            escalations.NotYours: _("another engineer holds it"),
+            **NOT_NOW,
+            TransitionNotAllowed: _("no engineer has claimed it"),
+        }
+
+        def verb(walk: L1WalkSession, user: User) -> None:
+            escalations.release_walk(walk, by=user)
+
+        apply(request, queryset, verb, refusals)
+
+
+class VersionInline(Part):
+    """The versions of a flow, newest first; their graphs are on their own pages."""
+
+    model = FlowVersion
+    verbose_name_plural = gettext_lazy("versions")
+    fields = ("number", "published_at", "published_by", "sha256")
+    readonly_fields = fields
+    ordering = ("-number",)
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FlowVersion]:
+        rows = super().get_queryset(request)
+        return rows.select_related("published_by", "flow").defer("definition")
+
+
+@admin.register(Flow)
+class FlowAdmin(MachineAdmin):
+    """Flows with their versions."""
+
+    list_display = ("title", "category", "state", "current_version", "updated_at")
+    list_filter = ("state",)
+    list_select_related = ("current_version__flow",)
+    search_fields = ("title",)
+    ordering = ("title",)
+    inlines = (VersionInline, MoveInline)
+    actions = ("publish", "archive")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        heavy = (*FLOW_DRAFTS, "definition")
+        rows = super().get_queryset(request)
+        return rows.defer(*DRAFTS, *(f"current_version__{name}" for name in heavy))
+
+    def view_on_site(self, obj: Flow) -> str:
+        return reverse("l1walk:flow", args=[obj.pk])
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("l1walk.publish_flow")
+
+    @admin.action(description=gettext_lazy("Publish"), permissions=["publish"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Publish drafts that have no errors, as the editor does."""
+        refusals: Refusals = {
+            flows.HasErrors: error_count,
+            flows.NothingToPublish: _("its draft does not differ from what is in use"),
+            DefinitionError: _("its draft cannot be read"),
+            **NOT_NOW,
+            TransitionNotAllowed: _("it is archived: reopen it first"),
+        }
+
+        def verb(flow: Flow, user: User) -> None:
+            flows.publish_flow(flow, by=user)
+
+        apply(request, queryset, verb, refusals)
+
+    @admin.action(description=gettext_lazy("Archive"), permissions=["publish"])
+    def archive(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Take flows out of use; their walks go on."""
+        refusals = {**NOT_NOW, TransitionNotAllowed: _("it is archived already")}
+
+        def verb(flow: Flow, user: User) -> None:
+            flows.archive_flow(flow, by=user)
+
+        apply(request, queryset, verb, refusals)
+
+
+def error_count(refused: flows.HasErrors) -> str:
+    count = len(refused.problems)
+    return ngettext("its draft has one error", "its draft has %(n)s errors", count) % {
+        "n": count
+    }
+
+
+@admin.register(FlowVersion)
+class FlowVersionAdmin(ReadOnly, TenantAdmin):  # type: ignore[misc]
+    """Published graphs, as they are stored."""
+
+    list_display = ("flow", "number", "published_at", "published_by")
+    list_display_links = ("flow", "number")
+    list_select_related = ("flow", "published_by")
+    sortable_by = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # A version has no account of its own: its flow has.
+        return versions_of(cast(User, request.user)).order_by("-pk")
+
+    def view_on_site(self, obj: FlowVersion) -> str:
+        return reverse("l1walk:report_version", args=[obj.flow.slug, obj.number])
+
+
+class NoteInline(Part):
+    """What was written on a ticket."""
+
+    model = TicketNote
+    verbose_name_plural = gettext_lazy("notes")
+    fields = ("at", "author", "text", "visibility", "is_resolution")
+    readonly_fields = fields
+    ordering = ("id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TicketNote]:
+        return super().get_queryset(request).select_related("author")
+
+
+@admin.register(Ticket)
+class TicketAdmin(MachineAdmin):
+    """Handrail's own tickets, newest first."""
+
+    list_display = ("number", "title", "requester", "status", "created_at")
+    list_display_links = ("number", "title")
+    list_filter = ("status",)
+    sortable_by = ("number",)
+    search_fields = ("title", "requester")
+    search_help_text = gettext_lazy("Number, or words of title and requester")
+    inlines = (NoteInline, MoveInline)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        number = search_term.strip().removeprefix("#")
+        if number.isascii() and number.isdigit() and len(number) <= 8:
+            return queryset.filter(number=int(number)), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def view_on_site(self, obj: Ticket) -> str:
+        return reverse("l1walk:ticket", args=[obj.pk])
+
+
+# What any verb may meet when somebody else works on the same row.
+NOT_NOW: Refusals = {
+    L1WalkSession.DoesNotExist: gettext_lazy("it is gone"),
+    Flow.DoesNotExist: gettext_lazy("it is gone"),
+    TransitionNotAllowed: gettext_lazy("not in its present state"),
+    ConcurrentTransition: gettext_lazy("somebody changed it in the meantime"),
+}

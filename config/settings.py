@@ -6,6 +6,7 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from pythonjsonlogger.core import RESERVED_ATTRS
 
 django_stubs_ext.monkeypatch()  # makes Django's generic classes take their parameter
 
@@ -34,12 +35,13 @@ SECRET_KEY = required(
     "or set DEBUG=1 on your own machine.",
     local="only-for-debug-" + "x" * 50,
 )
-ALLOWED_HOSTS = required(
+_hosts = required(
     "ALLOWED_HOSTS",
     "Set it to the host names that people type, separated by commas, "
     "for example ALLOWED_HOSTS=handrail.example.com.",
     local="localhost,127.0.0.1,[::1]",
-).split(",")
+)
+ALLOWED_HOSTS = [host.strip() for host in _hosts.split(",")]
 # Plain HTTP is for one's own machine: cookies lose `Secure`, HSTS is off.
 HTTPS = env.bool("HTTPS", default=not DEBUG)
 REDIS_URL = env.str("REDIS_URL", default="")
@@ -48,7 +50,7 @@ SEAL_KEYS: list[str] = env.list("SEAL_KEYS", default=[])
 
 # --- applications ---------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "workflows.apps.HandrailAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -142,6 +144,9 @@ if REDIS_URL:
         "visibility_timeout": 60,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
+        # Who rings the doorbell does not wait: the schedule finds the work anyway.
+        "max_retries": 0,
+        "socket_connect_timeout": 2,
     }
 else:
     BROKER_DIR = DATA_DIR / "broker"
@@ -183,7 +188,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "workflows.core.http.too_many_logins"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
-AXES_IPWARE_PROXY_COUNT = env.int("PROXY_COUNT", default=0)
+AXES_CLIENT_IP_CALLABLE = "workflows.core.http.client_address"
 AXES_SENSITIVE_PARAMETERS: list[str] = ["password"]
 
 # --- words and times ------------------------------------------------------------------
@@ -222,6 +227,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# How many proxies of yours each add an address to X-Forwarded-For; 0 ignores it.
+PROXY_COUNT = env.int("PROXY_COUNT", default=0)
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -264,9 +271,12 @@ LOGGING = {
         },
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "{asctime}{levelname}{name}{message}{request_id}",
+            "format": "{levelname}{name}{message}{request_id}",
             "style": "{",
-            "rename_fields": {"asctime": "at", "levelname": "level"},
+            "rename_fields": {"levelname": "level"},
+            "timestamp": "at",
+            # Django adds the request, which prints with all that its query asks for.
+            "reserved_attrs": [*RESERVED_ATTRS, "request"],
         },
     },
     "handlers": {
@@ -282,7 +292,10 @@ LOGGING = {
     },
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # One line for each request is ours (workflows.core.http).
+        # One line for each request is ours (workflows.core.http). Django's own names
+        # the path, so that only what broke is worth it.
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "CRITICAL"},
         "django.server": {"handlers": [], "level": "ERROR", "propagate": True},
         # Names the person who failed to log in; the table of attempts has it already.
         "axes": {"level": "ERROR"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
@@ -35,6 +37,13 @@ FLOW_DRAFTS = tuple(f"flow__{name}" for name in DRAFTS)
 
 Verb = Callable[[Any, User], Any]
 Refusals = dict[type[Exception], Any]
+# What any verb may meet when somebody else works on the same row.
+NOT_NOW: Refusals = {
+    L1WalkSession.DoesNotExist: gettext_lazy("it is gone"),
+    Flow.DoesNotExist: gettext_lazy("it is gone"),
+    TransitionNotAllowed: gettext_lazy("not in its present state"),
+    ConcurrentTransition: gettext_lazy("somebody changed it in the meantime"),
+}
 
 
 def apply(
@@ -64,7 +73,7 @@ def apply(
         messages.warning(request, text % {"n": MOST_ROWS})
 
 
-class Part(ReadOnly, admin.TabularInline):  # type: ignore[misc,type-arg]
+class Part(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     """Rows that belong to one shown above: whoever may look at that sees them."""
 
     extra = 0
@@ -105,7 +114,7 @@ class WalkAdmin(MachineAdmin):
         "ticket_id",
         "status",
         "session_kind",
-        "flow",
+        "of_flow",
         "created_by_user",
         "last_step_at",
     )
@@ -116,7 +125,65 @@ class WalkAdmin(MachineAdmin):
     sortable_by = ("started_at",)
     search_fields = ("ticket_id__exact",)
     search_help_text = gettext_lazy("The ticket's number, whole")
-    inlines = (StepInline, MoveInline)
+    inlines = (StepInline, MoveInline)  # type: ignore[assignment]
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "status",
+                    "session_kind",
+                    "flow",
+                    "flow_version",
+                    "current_node_id",
+                    "created_by_user",
+                    "acting_as",
+                    "resumed_from",
+                )
+            },
+        ),
+        (
+            gettext_lazy("Ticket"),
+            {
+                "fields": (
+                    "ticket_kind",
+                    "ticket_id",
+                    "caller_name",
+                    "caller_contact",
+                    "category",
+                    "problem_text",
+                )
+            },
+        ),
+        (
+            gettext_lazy("Outcome"),
+            {
+                "fields": (
+                    "started_at",
+                    "last_step_at",
+                    "resolved_at",
+                    "resolution_notes",
+                    "helpful",
+                    "escalated_at",
+                    "escalation_reason_category",
+                    "escalation_reason",
+                )
+            },
+        ),
+        (
+            gettext_lazy("Escalation"),
+            {
+                "fields": (
+                    "handoff",
+                    "claimed_by",
+                    "claimed_at",
+                    "handoff_outcome",
+                    "handoff_notes",
+                    "handoff_closed_at",
+                )
+            },
+        ),
+    )
     actions = ("abandon", "release")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -130,6 +197,10 @@ class WalkAdmin(MachineAdmin):
         if term:  # the index on tickets begins with their kind
             rows = rows.filter(ticket_kind__in=L1WalkSession.TicketKind.values)
         return rows, doubled
+
+    @admin.display(description=gettext_lazy("flow"))
+    def of_flow(self, obj: L1WalkSession) -> str:
+        return obj.flow.title if obj.flow else ""  # unlike a relation, it may wrap
 
     def view_on_site(self, obj: L1WalkSession) -> str:
         return reverse("l1walk:walk", args=[obj.pk])
@@ -190,18 +261,22 @@ class VersionInline(Part):
 class FlowAdmin(MachineAdmin):
     """Flows with their versions."""
 
-    list_display = ("title", "category", "state", "current_version", "updated_at")
+    list_display = ("title", "category", "state", "in_use", "updated_at")
     list_filter = ("state",)
-    list_select_related = ("current_version__flow",)
+    list_select_related = ("current_version",)
     search_fields = ("title",)
     ordering = ("title",)
-    inlines = (VersionInline, MoveInline)
+    inlines = (VersionInline, MoveInline)  # type: ignore[assignment]
     actions = ("publish", "archive")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        heavy = (*FLOW_DRAFTS, "definition")
-        rows = super().get_queryset(request)
-        return rows.defer(*DRAFTS, *(f"current_version__{name}" for name in heavy))
+        return (
+            super().get_queryset(request).defer(*DRAFTS, "current_version__definition")
+        )
+
+    @admin.display(description=gettext_lazy("version in use"))
+    def in_use(self, obj: Flow) -> str:
+        return f"v{obj.current_version.number}" if obj.current_version else ""
 
     def view_on_site(self, obj: Flow) -> str:
         return reverse("l1walk:flow", args=[obj.pk])
@@ -244,13 +319,19 @@ def error_count(refused: flows.HasErrors) -> str:
 
 
 @admin.register(FlowVersion)
-class FlowVersionAdmin(ReadOnly, TenantAdmin):  # type: ignore[misc]
+class FlowVersionAdmin(ReadOnly, TenantAdmin):
     """Published graphs, as they are stored."""
 
     list_display = ("flow", "number", "published_at", "published_by")
     list_display_links = ("flow", "number")
     list_select_related = ("flow", "published_by")
     sortable_by = ()
+    fields = ("flow", "number", "published_at", "published_by", "sha256", "graph")
+
+    @admin.display(description=gettext_lazy("graph"))
+    def graph(self, obj: FlowVersion) -> str:
+        text = json.dumps(obj.definition, indent=2, ensure_ascii=False)
+        return format_html("<pre>{}</pre>", text)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # A version has no account of its own: its flow has.
@@ -283,7 +364,7 @@ class TicketAdmin(MachineAdmin):
     sortable_by = ("number",)
     search_fields = ("title", "requester")
     search_help_text = gettext_lazy("Number, or words of title and requester")
-    inlines = (NoteInline, MoveInline)
+    inlines = (NoteInline, MoveInline)  # type: ignore[assignment]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -295,12 +376,3 @@ class TicketAdmin(MachineAdmin):
 
     def view_on_site(self, obj: Ticket) -> str:
         return reverse("l1walk:ticket", args=[obj.pk])
-
-
-# What any verb may meet when somebody else works on the same row.
-NOT_NOW: Refusals = {
-    L1WalkSession.DoesNotExist: gettext_lazy("it is gone"),
-    Flow.DoesNotExist: gettext_lazy("it is gone"),
-    TransitionNotAllowed: gettext_lazy("not in its present state"),
-    ConcurrentTransition: gettext_lazy("somebody changed it in the meantime"),
-}

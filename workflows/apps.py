@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class WorkflowsConfig(AppConfig):
@@ -9,3 +10,10 @@ class WorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         from workflows.core import retention  # noqa: F401  (registers its rules)
+
+
+class HandrailAdminConfig(admin_apps.AdminConfig):
+    """Django's admin behind the product's own front door."""
+
+    default = False
+    default_site = "workflows.core.adminsite.HandrailAdminSite"

@@ -258,13 +258,14 @@ def unmatched_problems(rows: Walks) -> list[Unmatched]:
     Texts that differ in case, spaces and punctuation alone are one problem.
     """
     kinds = (L1WalkSession.Kind.ADHOC, L1WalkSession.Kind.AI_BUILD)
-    said = rows.filter(session_kind__in=kinds).annotate(said=normalised("problem_text"))
+    said: QuerySet[Any] = rows.filter(session_kind__in=kinds)
+    said = said.annotate(said=normalised("problem_text")).exclude(said="")
     latest = [F("started_at").desc(), F("pk").desc()]
-    grouped = said.exclude(said="").annotate(
+    grouped: QuerySet[Any] = said.annotate(
         walks=Window(Count("pk"), partition_by=[F("said")]),
         place=Window(RowNumber(), partition_by=[F("said")], order_by=latest),
     )
-    shown = grouped.filter(place=1).order_by("-walks", "-started_at")
+    shown: QuerySet[Any] = grouped.filter(place=1).order_by("-walks", "-started_at")
     columns = ("problem_text", "walks", "started_at", "pk")
     return [Unmatched(*row) for row in shown.values_list(*columns)[:PROBLEMS_SHOWN]]
 
@@ -328,7 +329,7 @@ def node_figures(rows: Walks, graph: Definition) -> list[NodeFigures]:
         if item.repeated:
             continue
         answered, undone = answers.get(item.node.id, (0, 0))
-        here, abandoned, escalated = stands.get(item.node.id, (0, 0, 0))
+        here, abandoned, escalated = stands.get(item.node.id, [0, 0, 0])
         found.append(
             NodeFigures(
                 node=item.node,
@@ -343,13 +344,11 @@ def node_figures(rows: Walks, graph: Definition) -> list[NodeFigures]:
     return found
 
 
-def figures_by_node(rows: Walks) -> dict[str, tuple[int, int, int]]:
+def figures_by_node(rows: Walks) -> dict[str, list[int]]:
     """Return how many walks stand on each node, were abandoned and escalated there."""
-    counted = rows.order_by().values("current_node_id").annotate(**COUNTS)
-    return {
-        row["current_node_id"]: (row["walks"], row["abandoned"], row["escalated"])
-        for row in counted
-    }
+    here: Any = rows.order_by().values("current_node_id").annotate(**COUNTS)
+    columns = ("current_node_id", "walks", "abandoned", "escalated")
+    return {node_id: counts for node_id, *counts in here.values_list(*columns)}
 
 
 def stale_walks(user: User, now: datetime) -> Walks:

@@ -79,7 +79,8 @@ def draw(
     svg.set("xmlns", "http://www.w3.org/2000/svg")
     svg.set("class", "flow-map")
     # Links inside an image cannot be reached with a screen reader.
-    svg.set("role", "group" if href else "img")
+    # (Not role "group" either: CSS frameworks lay groups out as rows of buttons.)
+    svg.set("role", "graphics-document" if href else "img")
     title = ET.Element("title")
     title.text = _("Map of the flow")
     svg.insert(0, title)

@@ -35,9 +35,7 @@ _RESERVED = re.compile(
 )
 _MERMAID_NAME = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*")
 # NEL stays: as a number, HTML takes it for an ellipsis. Mermaid trims the others.
-_OUTER_SPACE = re.compile(
-    r"\A[^\S\n\x85]+|\A\ufeff+|[^\S\n\x85]+\Z|\ufeff+\Z|[\r\t]"
-)
+_OUTER_SPACE = re.compile(r"\A[^\S\n\x85]+|\A\ufeff+|[^\S\n\x85]+\Z|\ufeff+\Z|[\r\t]")
 _OUTER_BREAKS = re.compile(r"\A[ \t\r\n]+|[ \t\r\n]+\Z|[\r\t]")
 _MERMAID_SIGNS = {
     "&": "#amp;",
@@ -61,15 +59,22 @@ _JSON_SIGNS = str.maketrans(
 )
 
 
-def to_json_text(title: str, definition: Definition, *, category: str = "") -> str:
+def to_json_text(
+    title: str,
+    definition: Definition,
+    *,
+    category: str = "",
+    summary: str = "",
+    keywords: str = "",
+) -> str:
     """Write everything, as a file that `read_flow` reads back unchanged."""
     envelope: dict[str, object] = {
         "format": FORMAT,
         "schema": SCHEMA_VERSION,
         "title": title,
     }
-    if category:
-        envelope["category"] = category
+    said = {"category": category, "summary": summary, "keywords": keywords}
+    envelope |= {name: text for name, text in said.items() if text}
     envelope["definition"] = definition.to_dict()
     return json.dumps(envelope, ensure_ascii=False, indent=2) + "\n"
 

@@ -16,6 +16,7 @@ from l1walk.graphs.validate import find_problems
 __all__ = ["MAX_BYTES", "ImportRefused", "Imported", "read_flow"]
 
 MAX_BYTES = 1_000_000
+MAX_FENCES = 50
 
 _MERMAID_NAMES = frozenset({".mmd", ".mermaid"})
 _DOT_NAMES = frozenset({".dot", ".gv"})
@@ -48,6 +49,8 @@ class Imported:
     problems: list[Problem]
     format: str
     category: str = ""
+    summary: str = ""
+    keywords: str = ""
 
 
 def read_flow(filename: str, data: bytes) -> Imported:
@@ -125,7 +128,10 @@ def _recognise(text: str, suffix: str, problems: list[Problem]) -> tuple[str, st
 def _fenced(text: str, problems: list[Problem]) -> str:
     """Find the first flowchart among the code blocks of a Markdown file."""
     found = ""
-    for match in _FENCE.finditer(text):
+    for place, match in enumerate(_FENCE.finditer(text)):
+        if place == MAX_FENCES:
+            message = _("The file holds more than %(max)d diagrams. Import one alone.")
+            raise ImportRefused(message % {"max": MAX_FENCES})
         line = text.count("\n", 0, match.start("body")) + 1
         word = mermaid.first_word(match["body"])
         if word in _FLOWCHARTS and not found:

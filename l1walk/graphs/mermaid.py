@@ -3,6 +3,7 @@
 import json
 import re
 from bisect import bisect_right
+from html.entities import html5
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
@@ -209,6 +210,8 @@ class _Parser:
             block = notation.METADATA.match(
                 self.text, self.at, self.at + notation.MAX_BLOCK
             )
+            if block:
+                self.check_rows(block.span())
             if block and name in self.edge_ids:
                 self.styling.setdefault("@{...}", line)
             elif block:
@@ -233,6 +236,7 @@ class _Parser:
             if match:
                 node = self.draft.touch(name, line)
                 node.shape = shape
+                self.check_rows(match.span())
                 self.set_text(node, match["quoted"] or match["free"] or "", line)
                 return True
         return False
@@ -267,9 +271,6 @@ class _Parser:
 
     def label(self, raw: str, line: int) -> str:
         """Decode a label as Mermaid shows it, reporting what cannot be kept."""
-        rows = raw.split("\n")
-        if len(rows) > 1:
-            self.check_rows(rows, line)
         text = raw.strip(WHITESPACE)
         if len(text) > 1 and text[0] == text[-1] == "`":
             text = text[1:-1]
@@ -281,9 +282,12 @@ class _Parser:
             self.draft.warn("html", message % shown, line)
         return decode_entities(notation.ENTITY.sub(_as_html, text))
 
-    def check_rows(self, rows: list[str], line: int) -> None:
+    def check_rows(self, span: tuple[int, int]) -> None:
         """A forgotten quote swallows links into a label; a true label has none."""
-        for number, row in enumerate(rows, start=line):
+        rows = self.text[slice(*span)].split("\n")
+        if len(rows) == 1:
+            return
+        for number, row in enumerate(rows, start=self.line(span[0])):
             if notation.ARROW.search(row):
                 message = _("Line %(line)d was read as part of a label: “%(text)s”.")
                 shown = {"line": number, "text": shorten(row, 200)}
@@ -291,23 +295,26 @@ class _Parser:
 
     def link(self) -> _Link | None:
         match = self.take(notation.LINK)
+        raw = ""
         if match:
-            label = self.take(notation.PIPED)
-            raw = (label["quoted"] or label["free"] or "") if label else ""
-            hidden = match["hidden"] is not None
+            piped = self.take(notation.PIPED)
+            if piped:
+                raw = piped["quoted"] or piped["free"] or ""
+                self.check_rows(piped.span())
         else:
             match = self.take(notation.TEXT_LINK)
             if not match:
                 return None
-            raw = match["solid"] or match["thick"] or match["dotted"] or ""
-            raw = raw.strip(WHITESPACE)
-            if raw[0] == raw[-1] == '"' and len(raw) > 1:
+            kind = next(k for k in ("solid", "thick", "dotted") if match[k] is not None)
+            raw = match[kind].strip(WHITESPACE)
+            self.check_rows(match.span(kind))
+            if raw[:1] == raw[-1:] == '"' and len(raw) > 1:
                 raw = raw[1:-1]
-            hidden = False
         line = self.line(match.end("tail"))
         if match["id"]:
             self.edge_ids.add(match["id"])
         self.take(notation.GAP)
+        hidden = match.groupdict().get("hidden") is not None
         return _Link(line, self.label(raw, line), hidden, "<" in match["tail"])
 
     def connect(self, sources: list[str], targets: list[str], link: _Link) -> None:
@@ -348,7 +355,10 @@ class _Parser:
 
 
 def _as_html(match: re.Match[str]) -> str:
-    return f"&#{match[1]};" if match[1].isdecimal() else f"&{match[1]};"
+    name = match[1]
+    if name.isdecimal():
+        return f"&#{name};"
+    return f"&{name};" if f"{name};" in html5 else match[0]
 
 
 def _yaml_string(raw: str) -> str:

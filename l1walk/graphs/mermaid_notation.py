@@ -82,7 +82,9 @@ TEXT_LINK = re.compile(
     rf"(?P<tail>{_EDGE_ID}{_TAIL})(?:"
     rf'--(?P<solid>[ \t]*"[^"]*"[ \t]*|(?:[^-\n]|-(?!-))+?){_END}--+[-xo>]'
     rf'|==(?P<thick>[ \t]*"[^"]*"[ \t]*|(?:[^=\n]|=(?!=))+?){_END}==+[=xo>]'
-    rf'|-\.(?P<dotted>[ \t]*"[^"]*"[ \t]*|(?:[^.\n]|\.(?!-))+?){_END}(?<!\.)-?\.+-[xo>]?'
+    rf'|-\.(?P<dotted>[ \t]*"[^"]*"[ \t]*|(?:[^.\n]|\.(?!-))+?){_END}'
+    # Dots are tried at the first of a run only: long runs would cost their square.
+    r"(?<!\.)-?\.+-[xo>]?"
     r")"
 )
 # Tells in linear time whether a text may hold a link: LINK is for known places.

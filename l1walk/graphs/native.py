@@ -18,7 +18,8 @@ from l1walk.graphs.exporting import FORMAT
 from l1walk.graphs.reading import read_definition
 from l1walk.graphs.text import clean, shorten
 
-_ENVELOPE = frozenset({"format", "schema", "title", "slug", "category", "definition"})
+_SAID = ("title", "category", "summary", "keywords")
+_ENVELOPE = frozenset({"format", "schema", "slug", "definition", *_SAID})
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class Parsed:
 
     title: str = ""
     category: str = ""
+    summary: str = ""
+    keywords: str = ""
     definition: Definition = field(default_factory=lambda: Definition("", ()))
     problems: list[Problem] = field(default_factory=list)
 
@@ -107,8 +110,8 @@ def _read_envelope(data: dict[str, object], parsed: Parsed) -> None:
     for key in sorted(data.keys() - _ENVELOPE):
         message = _("The file has an unknown “%(key)s”, which is left out.")
         parsed.fault("unknown_key", message % {"key": shorten(clean(key), 60)})
-    parsed.title = _text(data, "title", parsed)
-    parsed.category = _text(data, "category", parsed)
+    for key in _SAID:
+        setattr(parsed, key, _text(data, key, parsed))
 
 
 def _text(data: dict[str, object], key: str, parsed: Parsed) -> str:

@@ -38,7 +38,7 @@ def find_problems(definition: Definition) -> list[Problem]:
     for node in definition.nodes:
         if node.id in seen:
             message = _("Two nodes have the id “%(id)s”. Rename one.")
-            problems.append(_error("duplicate_id", message % {"id": node.id}, node))
+            problems.append(_error("duplicate_id", message, node))
         seen.add(node.id)
         problems += _text_problems(node)
         problems += _shape_problems(node)
@@ -71,21 +71,31 @@ def reachable(definition: Definition) -> set[str]:
     )
 
 
-def _error(code: str, message: str, node: Node | None = None) -> Problem:
-    return Problem(Severity.ERROR, code, message, node.id if node else "")
+def _error(
+    code: str, message: str, node: Node | None = None, **shown: object
+) -> Problem:
+    return _problem(Severity.ERROR, code, message, node, **shown)
+
+
+def _problem(
+    severity: Severity, code: str, message: str, node: Node | None, **shown: object
+) -> Problem:
+    if node is None:
+        return Problem(severity, code, message % shown)
+    named = {"node": name_of(node), "id": node.id, **shown}
+    return Problem(severity, code, message % named, node.id)
 
 
 def _flow_problems(definition: Definition) -> Iterator[Problem]:
-    if len(definition.nodes) > MAX_NODES:
+    size = len(definition.nodes)
+    if size > MAX_NODES:
         message = _("The flow has %(n)d nodes; %(max)d is the limit. Split it.")
-        shown = {"n": len(definition.nodes), "max": MAX_NODES}
-        yield _error("too_many_nodes", message % shown)
+        yield _error("too_many_nodes", message, n=size, max=MAX_NODES)
     if not definition.root:
         yield _error("no_root", _("The flow has no first node. Choose one."))
     elif definition.node(definition.root) is None:
         message = _("The first node “%(id)s” does not exist. Choose another.")
-        shown_id = {"id": shorten(definition.root, 60)}
-        yield _error("unknown_root", message % shown_id)
+        yield _error("unknown_root", message, id=shorten(definition.root, 60))
     if all(node.type not in TERMINALS for node in definition.nodes):
         message = _("The flow never ends. Add a node that resolves or escalates.")
         yield _error("no_terminal", message)
@@ -94,88 +104,85 @@ def _flow_problems(definition: Definition) -> Iterator[Problem]:
 def _text_problems(node: Node) -> Iterator[Problem]:
     if not node.text.strip():
         message = _("Node “%(id)s” has no text. Write what to ask or do.")
-        yield _error("empty_text", message % {"id": node.id}, node)
-    too_long = _("“%(node)s”: the text has %(n)d characters; %(max)d is the limit.")
+        yield _error("empty_text", message, node)
     if len(node.text) > MAX_TEXT:
-        shown = {"node": name_of(node), "n": len(node.text), "max": MAX_TEXT}
-        yield _error("text_too_long", too_long % shown, node)
+        message = _("“%(node)s”: the text has %(n)d characters; %(max)d is the limit.")
+        yield _error("text_too_long", message, node, n=len(node.text), max=MAX_TEXT)
     if len(node.guidance) > MAX_GUIDANCE:
         message = _("“%(node)s”: the guidance has %(n)d characters; %(max)d at most.")
-        shown = {"node": name_of(node), "n": len(node.guidance), "max": MAX_GUIDANCE}
-        yield _error("guidance_too_long", message % shown, node)
+        shown = {"n": len(node.guidance), "max": MAX_GUIDANCE}
+        yield _error("guidance_too_long", message, node, **shown)
     if node.needs_review:
         message = _("“%(node)s” is marked for review. Check it and clear the mark.")
-        yield Problem(
-            Severity.WARNING, "needs_review", message % {"node": name_of(node)}, node.id
-        )
+        yield _problem(Severity.WARNING, "needs_review", message, node)
 
 
 def _shape_problems(node: Node) -> Iterator[Problem]:
     exits = len(node.answers)
-    shown = {"node": name_of(node), "n": exits, "max": MAX_ANSWERS}
     if node.type == NodeType.QUESTION and exits < 2:
         message = ngettext(
             "“%(node)s” is a question with %(n)d answer. Give it at least two.",
             "“%(node)s” is a question with %(n)d answers. Give it at least two.",
             exits,
         )
-        yield _error("too_few_answers", message % shown, node)
+        yield _error("too_few_answers", message, node, n=exits)
     elif node.type == NodeType.QUESTION and exits > MAX_ANSWERS:
         message = _(
             "“%(node)s” has %(n)d answers; %(max)d is the limit. Ask in two steps."
         )
-        yield _error("too_many_answers", message % shown, node)
+        yield _error("too_many_answers", message, node, n=exits, max=MAX_ANSWERS)
     elif node.type == NodeType.INSTRUCTION and exits != 1:
         message = _("“%(node)s” is an instruction with %(n)d ways on. Leave just one.")
-        yield _error("not_one_exit", message % shown, node)
+        yield _error("not_one_exit", message, node, n=exits)
     elif node.type in TERMINALS and exits:
         message = _("“%(node)s” ends the walk but has answers. Remove them.")
-        yield _error("terminal_with_answers", message % shown, node)
-    if not node.category:
-        return
-    if node.type != NodeType.ESCALATE:
+        yield _error("terminal_with_answers", message, node)
+    if node.category and node.type != NodeType.ESCALATE:
         message = _("“%(node)s” does not escalate. Remove its escalation category.")
-        yield _error("misplaced_category", message % shown, node)
-    elif node.category not in EscalationCategory.values:
+        yield _error("misplaced_category", message, node)
+    elif node.category and node.category not in EscalationCategory.values:
         message = _("“%(node)s” has an unknown escalation category. Choose another.")
-        yield _error("unknown_category", message % shown, node)
+        yield _error("unknown_category", message, node)
 
 
 def _answer_problems(node: Node, definition: Definition) -> Iterator[Problem]:
     keys: set[str] = set()
     labels: set[str] = set()
     for answer in node.answers:
-        yield from _label_problems(node, answer)
         label = answer.label.strip().casefold()
-        shown = {"node": name_of(node), "label": shorten(answer.label, 60)}
-        if label and label in labels:
-            message = _("“%(node)s” has two answers “%(label)s”. Reword one.")
-            yield _error("duplicate_label", message % shown, node)
+        yield from _label_problems(node, answer, repeated=label in labels)
         if answer.key in keys:
             message = _("“%(node)s”: another answer has the key of “%(label)s”.")
-            yield _error("duplicate_key", message % shown, node)
+            yield _error("duplicate_key", message, node, label=_short(answer))
         if not answer.to:
             message = _("“%(node)s”: “%(label)s” leads nowhere. Choose its next node.")
-            yield _error("not_connected", message % shown, node)
+            yield _error("not_connected", message, node, label=_short(answer))
         elif definition.node(answer.to) is None:
             message = _(
                 "“%(node)s”: “%(label)s” leads to a node that does not exist."
                 " Choose another."
             )
-            yield _error("unknown_target", message % shown, node)
+            yield _error("unknown_target", message, node, label=_short(answer))
         labels.add(label)
         keys.add(answer.key)
 
 
-def _label_problems(node: Node, answer: Answer) -> Iterator[Problem]:
+def _label_problems(node: Node, answer: Answer, *, repeated: bool) -> Iterator[Problem]:
     if not answer.label.strip():
         message = _("“%(node)s” has an answer without a label. Write one.")
-        yield _error("empty_label", message % {"node": name_of(node)}, node)
-    elif len(answer.label) > MAX_LABEL:
+        yield _error("empty_label", message, node)
+        return
+    if len(answer.label) > MAX_LABEL:
         message = _("“%(node)s”: the answer “%(label)s” is over %(max)d characters.")
-        label = shorten(answer.label, 60)
-        shown = {"node": name_of(node), "label": label, "max": MAX_LABEL}
-        yield _error("label_too_long", message % shown, node)
+        shown = {"label": _short(answer), "max": MAX_LABEL}
+        yield _error("label_too_long", message, node, **shown)
+    if repeated:
+        message = _("“%(node)s” has two answers “%(label)s”. Reword one.")
+        yield _error("duplicate_label", message, node, label=_short(answer))
+
+
+def _short(answer: Answer) -> str:
+    return shorten(answer.label, 60)
 
 
 def _path_problems(definition: Definition) -> Iterator[Problem]:
@@ -187,13 +194,12 @@ def _path_problems(definition: Definition) -> Iterator[Problem]:
     ends = [node.id for node in definition.nodes if node.type in TERMINALS]
     finishing = _spread(ends, before)
     for node in definition.nodes:
-        shown = {"node": name_of(node)}
         if met and node.id not in met:
             message = _("“%(node)s” is never reached. Connect an answer or delete it.")
-            yield _error("unreachable", message % shown, node)
+            yield _error("unreachable", message, node)
         if ends and node.id not in finishing:
             message = _("“%(node)s” never gets to an end. Connect it to one.")
-            yield _error("dead_end", message % shown, node)
+            yield _error("dead_end", message, node)
 
 
 def _spread(starts: Iterable[str], steps: dict[str, list[str]]) -> set[str]:

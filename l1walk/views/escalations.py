@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models import OuterRef, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Concat
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -84,7 +84,9 @@ def queue(request: UserRequest) -> HttpResponse:
 def with_last_answer(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Add ``ruled_out``: the last thing that was asked, and what came out."""
     last = WalkStep.objects.filter(session=OuterRef("pk"), undone_at=None)
-    words = Concat("question_text", Value(" – "), "answer_label")
+    words = Concat(
+        "question_text", Value(" – "), "answer_label", output_field=TextField()
+    )
     latest = last.order_by("-seq").annotate(words=words).values("words")[:1]
     return rows.defer("flow__draft").annotate(ruled_out=Subquery(latest))
 

@@ -36,7 +36,7 @@ from l1walk.forms.flows import (
     answer_set,
     ends_walk,
 )
-from l1walk.graphs.definition import Definition, Node, NodeType
+from l1walk.graphs.definition import Definition, Node, NodeType, Severity
 from l1walk.graphs.validate import find_problems
 from l1walk.models import Flow
 from l1walk.views.flow_panels import in_words, outline_rows, shown, to_editor
@@ -81,7 +81,8 @@ def editor(
     problems = find_problems(graph)
     link = to_editor(row)
     here = [p for p in problems if node and p.node_id == node.id]
-    errors = sum(problem.severity == "error" for problem in problems)
+    errors = [problem for problem in problems if problem.severity == Severity.ERROR]
+    elsewhere = [p.node_id for p in errors if p.node_id and p not in here]
     targets = Targets(graph)
     context = {
         "flow": row,
@@ -96,7 +97,8 @@ def editor(
         "base": fingerprint(node),
         "outline": outline_rows(graph, link, problems),
         "here": [shown(problem, link) for problem in here],
-        "summary": in_words(errors, len(problems) - errors, 0),
+        "summary": in_words(len(errors), len(problems) - len(errors), 0),
+        "next_error": link(elsewhere[0]) if elsewhere else "",
         "nodes": {known.id: known for known in graph.nodes},
         "may_publish": request.user.has_perm("l1walk.publish_flow"),
         **extra,

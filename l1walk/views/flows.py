@@ -25,7 +25,7 @@ from l1walk.graphs.validate import find_problems
 from l1walk.models import Flow, FlowVersion, L1WalkSession
 from l1walk.models.flow import definition_of
 from l1walk.views.flow_panels import picture, problem_list, to_anchor, to_editor
-from workflows.core.http import Conflict, UserRequest, see_other
+from workflows.core.http import UserRequest, see_other
 
 EDIT, PUBLISH = "l1walk.edit_flow", "l1walk.publish_flow"
 can_edit = permission_required(EDIT, raise_exception=True)

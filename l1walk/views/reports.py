@@ -23,6 +23,7 @@ from l1walk.graphs.definition import Definition
 from l1walk.graphs.drawing import NodeStats, draw
 from l1walk.models import FlowVersion
 from l1walk.models.flow import definition_of
+from l1walk.models.walk import STALE_AFTER
 from l1walk.views.charts import stacked_bars
 from workflows.core.export import csv_response
 from workflows.core.http import UserRequest
@@ -290,6 +291,6 @@ def report_stale(request: UserRequest) -> HttpResponse:
     rows = rows.select_related("flow", "created_by_user").defer("flow__draft")
     context = {
         "list": slice_of(request, rows, order="-last_step_at"),
-        "minutes": int(figures.STALE_AFTER.total_seconds() // 60),
+        "minutes": int(STALE_AFTER.total_seconds() // 60),
     }
     return render(request, "l1walk/reports/stale.html", context)

@@ -156,7 +156,7 @@ class User(AbstractUser):
 
 
 def groups_of(user: User) -> list[int]:
-    """Return the ids of the user's groups; no query when RoleBackend loaded the user."""
+    """Return the ids of the user's groups; no query if RoleBackend loaded the user."""
     if "group_ids" not in user.__dict__:
         pks = user.groups.order_by("pk").values_list("pk", flat=True)
         user.__dict__["group_ids"] = ",".join(map(str, pks))

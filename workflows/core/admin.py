@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.contrib.contenttypes.admin import GenericTabularInline
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
 
 from workflows.core.accounts import ROLES, Account, User
@@ -30,17 +30,36 @@ class CappedPaginator(Paginator[Any]):
         return rows.order_by()[:COUNTED_ROWS].count()
 
 
-class TenantAdmin(admin.ModelAdmin[Any]):
+class NotFound:
+    """Answers 404 for what is not there to see; Django would redirect to the index."""
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        raise Http404
+
+
+class TenantAdmin(NotFound, admin.ModelAdmin[Any]):
     """Shows the account's own rows, in lists that stay quick at a million of them."""
 
     paginator = CappedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they count every row for every choice
     list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         manager: Any = self.model._default_manager
         rows: QuerySet[Any] = manager.visible_to(request.user)
         return rows.order_by(*(self.get_ordering(request) or ["-pk"]))
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """What is not there, or another account's, is a 404 as on every page."""
+        row = super().get_object(request, object_id, from_field)
+        if row is None:
+            raise Http404
+        return row
 
 
 class ReadOnly:
@@ -96,11 +115,9 @@ class AccountAdmin(TenantAdmin):
 
 
 @admin.register(User)
-class UserAdmin(StockUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(TenantAdmin, StockUserAdmin):  # type: ignore[type-arg]
     """A manager keeps the people of the account; operators keep everything."""
 
-    paginator = CappedPaginator
-    show_full_result_count = False
     ordering = ("username",)
     list_display = ("username", "first_name", "last_name", "email", "is_active")
     list_filter = ("is_active",)
@@ -128,18 +145,17 @@ class UserAdmin(StockUserAdmin):  # type: ignore[type-arg]
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        rows = User.objects.visible_to(cast(User, request.user))
-        if not cast(User, request.user).is_superuser:
-            rows = rows.filter(is_superuser=False)
-        return rows.order_by("username")
+        rows = super().get_queryset(request)
+        if cast(User, request.user).is_superuser:
+            return rows
+        return rows.filter(is_superuser=False)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return self.add_fieldsets
+        fieldsets: Any = self.own_fieldsets if obj else self.add_fieldsets
         if cast(User, request.user).is_superuser:
             operator = ("is_staff", "is_superuser", "account")
-            return (*self.own_fieldsets, ("Operator", {"fields": operator}))
-        return self.own_fieldsets
+            return (*fieldsets, ("Operator", {"fields": operator}))
+        return fieldsets
 
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest | None, **kwargs: Any

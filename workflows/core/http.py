@@ -7,9 +7,12 @@ import re
 import time
 import zoneinfo
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
@@ -56,26 +59,25 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
-        token = request_id.set(given if GIVEN_ID.fullmatch(given) else uuid7().hex)
+        # Kept until the thread's next request: files are streamed, and Django notes
+        # refusals, after the answer has left here.
+        request_id.set(given if GIVEN_ID.fullmatch(given) else uuid7().hex)
         started = time.perf_counter()
-        try:
-            response = self.get_response(request)
-            response["X-Request-ID"] = request_id.get()
-            response["Permissions-Policy"] = (
-                "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
-            )
-            match = request.resolver_match
-            # The route, not the path: paths hold what people typed and looked at.
-            log.info(
-                "%s %s %s %.0f ms",
-                request.method,
-                match.route if match else "-",
-                response.status_code,
-                (time.perf_counter() - started) * 1000,
-            )
-            return response
-        finally:
-            request_id.reset(token)
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id.get()
+        response["Permissions-Policy"] = (
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        )
+        match = request.resolver_match
+        # The route, not the path: paths hold what people typed and looked at.
+        log.info(
+            "%s %s %s %.0f ms",
+            request.method,
+            match.route if match else "-",
+            response.status_code,
+            (time.perf_counter() - started) * 1000,
+        )
+        return response
 
 
 class AccountMiddleware:
@@ -140,6 +142,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         "page and send it again; what you typed is still in the form."
     )
     return refusal(request, HTTPStatus.FORBIDDEN, text)
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return who asks, for throttling; the rightmost PROXY_COUNT hops are our own."""
+    hops = request.headers.get("X-Forwarded-For", "").split(",")
+    if 0 < settings.PROXY_COUNT <= len(hops):
+        with suppress(ValueError):
+            return str(ip_address(hops[-settings.PROXY_COUNT].strip()))
+    return str(request.META["REMOTE_ADDR"])
 
 
 def too_many_logins(

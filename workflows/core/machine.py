@@ -22,7 +22,7 @@ from workflows.core.moves import Move
 
 
 class NotLent(Exception):
-    """A machine was changed outside ``moving()`` and ``begin()``: a programming error."""
+    """A machine was changed outside ``begin()`` and ``moving()``: a slip in code."""
 
 
 @cache
@@ -53,6 +53,10 @@ class Machine(models.Model):
 
     class Meta:
         abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self._history("save")
+        super().save(*args, **kwargs)
 
     @classmethod
     def begin(
@@ -94,26 +98,25 @@ class Machine(models.Model):
         """Return the machine's history, oldest first."""
         return Move.objects.filter(object_id=self.pk).order_by("id")
 
-    def _record(self, name: str, source: str, target: str) -> None:
+    def _history(self, what: str) -> list[Move]:
+        """Return where Moves gather while the row is lent. Raises NotLent else."""
         if self._moves is None:
-            raise NotLent(f"{name} was called outside moving()")
+            raise NotLent(f"{self._meta.label}: {what} outside begin() and moving()")
+        return self._moves
+
+    def _record(self, name: str, source: str, target: str) -> None:
         by, note, at = self._lent_to
         kind = ContentType.objects.get_for_model(type(self))
         move = Move(content_type=kind, object_id=self.pk, account_id=self.account_id)
         move.name, move.source, move.target, move.note = name, source, target, note
         move.actor, move.actor_name = by, str(by) if by else "Handrail"
         move.at = at
-        self._moves.append(move)
+        self._history(name).append(move)
 
     def _save_with_moves(self, **options: Any) -> None:
         self.save(**options)
-        Move.objects.bulk_create(self._moves or [])
+        Move.objects.bulk_create(self._history("save"))
         self._moves = None
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if self._moves is None:
-            raise NotLent(f"{self._meta.label} is saved by begin() and moving() alone")
-        super().save(*args, **kwargs)
 
     def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> bool:
         # Saved over the states that were lent, or not at all: where a database has
@@ -128,8 +131,8 @@ class Machine(models.Model):
 
 @receiver(pre_transition)
 def _only_when_lent(instance: models.Model, name: str, **_kwargs: Any) -> None:
-    if isinstance(instance, Machine) and instance._moves is None:
-        raise NotLent(f"{name} was called outside moving()")
+    if isinstance(instance, Machine):
+        instance._history(name)
 
 
 @receiver(post_transition)

@@ -76,9 +76,9 @@ def grant(rights: Mapping[str, Sequence[str]]) -> RunPython:
     """
 
     def forwards(apps: Apps, editor: Editor) -> None:
-        Group = apps.get_model("auth", "Group")  # noqa: N806
-        Permission = apps.get_model("auth", "Permission")  # noqa: N806
-        ContentType = apps.get_model("contenttypes", "ContentType")  # noqa: N806
+        Group = apps.get_model("auth", "Group")
+        Permission = apps.get_model("auth", "Permission")
+        ContentType = apps.get_model("contenttypes", "ContentType")
         for role, wanted in rights.items():
             group, _made = Group.objects.get_or_create(name=role)
             for right in wanted:
@@ -94,8 +94,8 @@ def grant(rights: Mapping[str, Sequence[str]]) -> RunPython:
                 group.permissions.add(permission)
 
     def backwards(apps: Apps, editor: Editor) -> None:
-        Group = apps.get_model("auth", "Group")  # noqa: N806
-        Permission = apps.get_model("auth", "Permission")  # noqa: N806
+        Group = apps.get_model("auth", "Group")
+        Permission = apps.get_model("auth", "Permission")
         for role, wanted in rights.items():
             for right in wanted:
                 app, _model, codename = right.split(".")

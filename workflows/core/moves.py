@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.utils import timezone
@@ -19,6 +20,7 @@ class Move(models.Model):
     )
     content_type = models.ForeignKey(ContentType, models.PROTECT, related_name="+")
     object_id = models.UUIDField()
+    subject = GenericForeignKey("content_type", "object_id")
     name = models.CharField(max_length=60)
     source = models.CharField(max_length=50, blank=True)
     target = models.CharField(max_length=50)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -78,7 +77,9 @@ def _cursor(text: str | None, order: str) -> tuple[Any, UUID] | None:
         return None
     try:
         value, pk = json.loads(base64.urlsafe_b64decode(text.encode()))
-        known = value if order.endswith("id") else datetime.fromisoformat(value)
-        return known, UUID(pk)
-    except (ValueError, TypeError, AttributeError, binascii.Error):
+        if not order.endswith("id"):
+            value = datetime.fromisoformat(value).astimezone(UTC)
+        return value, UUID(pk)
+    # What people make of an address is no error: too early a year, too deep a list.
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None

@@ -28,7 +28,7 @@ RULES: dict[str, Rule] = {}
 def purge_rule(
     name: str, *, keep: timedelta
 ) -> Callable[[Callable[[datetime, bool], Iterator[int]]], Rule]:
-    """Register a rule: a function of (cutoff, dry_run). Raises ValueError on a clash."""
+    """Register a rule: a function of (cutoff, dry_run). Raises ValueError if taken."""
 
     def register(run: Callable[[datetime, bool], Iterator[int]]) -> Rule:
         if name in RULES:

@@ -1,7 +1,8 @@
-"""Values sealed at rest: readable with a key of SEAL_KEYS, never shown, never logged."""
+"""Values sealed at rest: read with a key of SEAL_KEYS, never shown, never logged."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.apps import apps
 from django.conf import settings
 from django.db import models
+
+# How Fernet writes: a version, a time before the year 2106, then at least 64 bytes.
+SEALED = re.compile(r"gAAAAA[A-Za-z0-9_=-]{94,}")
 
 
 class SealError(Exception):
@@ -45,8 +49,8 @@ def keyring() -> MultiFernet:
     """Return the keys of SEAL_KEYS; the first one seals. Raises SealError."""
     if not settings.SEAL_KEYS:
         raise SealError(
-            "SEAL_KEYS is not set, so secrets cannot be stored or read. Make a key with "
-            "`manage.py seal_keys new` and set it."
+            "SEAL_KEYS is not set, so secrets cannot be stored or read. Make a key "
+            "with `manage.py seal_keys new` and set it."
         )
     try:
         return MultiFernet([Fernet(key) for key in settings.SEAL_KEYS])
@@ -80,11 +84,17 @@ class SealedField(models.TextField[Any, Any]):
     missing key breaks that use and not every list that loads the row.
     """
 
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        sealed = self.get_prep_value(super().pre_save(model_instance, add))
+        setattr(model_instance, self.attname, sealed)
+        return sealed
+
     def get_prep_value(self, value: Any) -> Any:
         if isinstance(value, Secret):
             return seal(value)
-        if value:
-            keyring().extract_timestamp(value)
+        # Told by its form, without a key: rows are saved for other reasons too.
+        if value and not SEALED.fullmatch(value):
+            raise SealError(f"{self.name} takes a Secret, never its text")
         return super().get_prep_value(value)
 
 
@@ -104,7 +114,13 @@ def rotate(model: type[models.Model], column: str) -> int:
     ring, changed = keyring(), 0
     rows = model._base_manager.exclude(**{column: ""}).exclude(**{column: None})
     for pk, old in rows.values_list("pk", column).iterator(chunk_size=500):
-        new = ring.rotate(old.encode()).decode()
+        try:
+            new = ring.rotate(old.encode()).decode()
+        except InvalidToken as error:
+            raise SealError(
+                f"No key of SEAL_KEYS opens the {column} of {model._meta.label} {pk}. "
+                "Add the key that sealed it, or enter the secret again."
+            ) from error
         same = model._base_manager.filter(**{"pk": pk, column: old})
         changed += models.QuerySet.update(same, **{column: new})
     return changed

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from workflows.core.accounts import Account
 from workflows.core.forms import AccountForm, ProfileForm
-from workflows.core.http import UserRequest, see_other
+from workflows.core.http import SeeOther, UserRequest, see_other
 
 YEAR = 365 * 24 * 3600
 
@@ -24,7 +24,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     target = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(target, {request.get_host()}):
         target = "/"
-    response = see_other(target)
+    response = SeeOther(target)
     if (chosen := request.POST.get("theme", "")) in {"light", "dark"}:
         response.set_cookie(
             "theme", chosen, max_age=YEAR, samesite="Lax", secure=request.is_secure()

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views import View
-from django_fsm import TransitionNotAllowed
+from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
 from workflows.core.http import UserRequest, see_other
 from workflows.core.machine import Machine, states
@@ -82,19 +82,23 @@ class WizardView(View):
     request: UserRequest
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        rows = self.machine_class.objects.visible_to(request.user)
-        self.machine: Machine = get_object_or_404(rows, pk=kwargs["pk"])
-        self.all_pages = [page(request, self.machine) for page in self.pages]
+        self.load()
         slug = kwargs.get("page")
         if slug is None:
             return see_other(self.first_open_url())
-        self.page = next((p for p in self.all_pages if p.slug == slug), None)
-        if self.page is None:
+        if slug not in {page.slug for page in self.pages}:
             raise Http404
-        if why := self.page.blocked():
-            messages.info(request, why)
-            return see_other(self.first_open_url())
         return super().dispatch(request, *args, **kwargs)
+
+    def load(self) -> None:
+        """Read the machine as it is now."""
+        rows = self.machine_class.objects.visible_to(self.request.user)
+        self.machine: Machine = get_object_or_404(rows, pk=self.kwargs["pk"])
+        self.all_pages = [page(self.request, self.machine) for page in self.pages]
+
+    @property
+    def page(self) -> Page:
+        return next(p for p in self.all_pages if p.slug == self.kwargs["page"])
 
     def url_of(self, page: Page) -> str:
         return reverse(self.page_url, kwargs={"pk": self.machine.pk, "page": page.slug})
@@ -110,10 +114,13 @@ class WizardView(View):
         """Return the progress bar, one step for each page."""
         return [
             Step(
-                page.slug, str(page.title), self.url_of(page), self.step_state(page), w
+                page.slug,
+                str(page.title),
+                self.url_of(page),
+                self.step_state(page),
+                page.blocked(),
             )
             for page in self.all_pages
-            for w in [page.blocked()]
         ]
 
     def step_state(self, page: Page) -> str:
@@ -131,7 +138,6 @@ class WizardView(View):
     def show(
         self, form: forms.Form, *, status: int = 200, moved: str = ""
     ) -> HttpResponse:
-        assert self.page is not None
         context = {
             "form": form,
             "page": self.page,
@@ -144,28 +150,28 @@ class WizardView(View):
         return render(self.request, self.page.template, context, status=status)
 
     def get(self, request: UserRequest, pk: UUID, page: str) -> HttpResponse:
-        assert self.page is not None
+        if why := self.page.blocked():
+            messages.info(request, why)
+            return see_other(self.first_open_url())
         return self.show(self.page.form())
 
     def post(self, request: UserRequest, pk: UUID, page: str) -> HttpResponse:
-        assert self.page is not None
         form = self.page.form(request.POST, request.FILES)
-        if request.POST.get(STATE) != self.state():
+        if request.POST.get(STATE) != self.state() or self.page.blocked():
             return self.conflict(form)
         if not form.is_valid():
             return self.show(form, status=422)
         try:
             self.page.act(form)
-        except TransitionNotAllowed:
+        except (TransitionNotAllowed, ConcurrentTransition):
+            self.load()
             return self.conflict(form)
         return see_other(self.resume_url, pk=pk)
 
     def conflict(self, form: forms.Form) -> HttpResponse:
-        return self.show(
-            form,
-            status=409,
-            moved=_(
-                "This was changed in the meantime, so nothing was saved. What you typed "
-                "is still here: look at the present state, then send it again."
-            ),
+        text = _(
+            "This was changed in the meantime, so nothing was saved. What you typed is "
+            "still here: look at the present state, then send it again."
         )
+        moved = f"{text} {self.page.blocked()}".strip()
+        return self.show(form, status=409, moved=moved)

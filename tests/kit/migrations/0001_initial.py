@@ -28,6 +28,5 @@ class Migration(migrations.Migration):
             options={
                 'abstract': False,
             },
-            bases=(django_fsm.ConcurrentTransitionMixin, models.Model),
         ),
     ]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -40,10 +41,11 @@ class Command(BaseCommand):
             call_command("demo", verbosity=0)
         environment = os.environ | {"PUBLIC_URL": f"http://localhost:{port}"}
         children = [
-            subprocess.Popen(command, env=environment, start_new_session=True)
+            subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
             for command in (web(options["host"], port), worker())
         ]
-        signal.signal(signal.SIGTERM, interrupt)
+        for ending in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the window closed
+            signal.signal(ending, interrupt)
         try:
             wait_until_served(options["host"], port, children)
             self.greet(port)
@@ -136,14 +138,16 @@ def watch(children: list[subprocess.Popen[bytes]]) -> None:
 
 
 def stop(children: list[subprocess.Popen[bytes]]) -> None:
-    """End every child with all it started."""
+    """End every child with all it started; whoever is impatient meanwhile waits."""
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)
     for child in children:
         if child.poll() is None:
             child.terminate()
     deadline = time.monotonic() + GRACE
     for child in children:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):  # none of its group is left
             os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        child.wait()

@@ -1,0 +1,41 @@
+"""The admin's front door: the product's own login, and 403 for who may not enter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+View = Callable[..., HttpResponseBase]
+
+
+class HandrailAdminSite(AdminSite):
+    """Django sends those without the right to a login form, where they are stuck."""
+
+    site_header = gettext_lazy("Handrail administration")
+    site_title = gettext_lazy("Handrail")
+    index_title = gettext_lazy("Administration")
+    site_url = "/"
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        stock: View = super().admin_view(view, cacheable)
+
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if not self.has_permission(request):
+                raise PermissionDenied(_("The administration is for managers."))
+            return stock(request, *args, **kwargs)
+
+        return guarded
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))

@@ -47,7 +47,7 @@ def signed_in(user: User) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def _cold_cache() -> None:
+def cold_cache() -> None:
     """Forget roles and sessions that belong to another test's database."""
     cache.clear()
 

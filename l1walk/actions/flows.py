@@ -84,7 +84,8 @@ def create_flow(
                 )
         except IntegrityError:
             rows = Flow.objects.filter(account=account)
-            if key and (made := rows.filter(pk=key).first()):
+            made: Flow | None = rows.filter(pk=key).first() if key else None
+            if made is not None:
                 return made
             if not rows.filter(slug=slug).exists():
                 raise

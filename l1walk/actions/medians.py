@@ -33,7 +33,7 @@ def medians(
     """Return the median length for each value of a field, read from the database."""
     known = rows.order_by().annotate(length=length).filter(length__isnull=False)
     if connection.vendor == "postgresql":
-        return dict(known.values_list(by).annotate(Median("length")))
+        return dict(known.values_list(by).annotate(median=Median("length")))
     # SQLite has no such aggregate, but can number the rows: 0, 1, 2 are the middle.
     place = Window(RowNumber(), partition_by=[F(by)], order_by=F("length").asc())
     size = Window(Count("pk"), partition_by=[F(by)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
@@ -11,6 +12,7 @@ from django_fsm import can_proceed
 
 from l1walk.models import L1WalkSession, Ticket, TicketNote
 from workflows.core.accounts import Account, User
+from workflows.core.ids import uuid7
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,16 @@ class TicketGateway(Protocol):
         """Mark it resolved; nothing happens where it is already."""
 
     def escalate(self, id: str) -> None:
-        """Mark it escalated; nothing happens where it cannot be."""
+        """Mark it escalated, even a resolved one; nothing where it is already."""
+
+
+def number_in(text: str) -> int | None:
+    """Return the ticket number that a person wrote, "#1002"; None if it is none."""
+    digits = text.strip().removeprefix("#")
+    # Eight digits keep the number inside the column's range.
+    if digits.isascii() and digits.isdigit() and len(digits) <= 8:
+        return int(digits)
+    return None
 
 
 class InternalTickets:
@@ -51,10 +62,9 @@ class InternalTickets:
         self.by = by
 
     def _find(self, id: str) -> Ticket | None:
-        # Eight digits keep the number inside the column's range.
-        if not (id.isascii() and id.isdigit() and len(id) <= 8):
+        if (number := number_in(id)) is None:
             return None
-        return Ticket.objects.filter(account=self.account, number=int(id)).first()
+        return Ticket.objects.filter(account=self.account, number=number).first()
 
     def get(self, id: str) -> TicketCard | None:
         if (row := self._find(id)) is None:
@@ -89,6 +99,8 @@ class InternalTickets:
     def escalate(self, id: str) -> None:
         if (row := self._find(id)) is not None:
             with Ticket.moving(row.pk, by=self.by) as ticket:
+                if ticket.status == Ticket.Status.RESOLVED:
+                    ticket.reopen()  # it came back: nobody looks among resolved ones
                 if can_proceed(ticket.escalate):
                     ticket.escalate()
 
@@ -126,15 +138,23 @@ def open_ticket(
     requester: str = "",
     contact: str = "",
     problem: str = "",
+    key: UUID | None = None,
 ) -> Ticket:
-    """Make a ticket with the account's next number."""
+    """Make a ticket with the account's next number.
+
+    The same ``key`` again returns the ticket it made: it becomes the ticket's id.
+    """
     with transaction.atomic():
         # The account's row is the lock on its numbers.
         Account.objects.select_for_update().get(pk=account.pk)
+        known = Ticket.objects.filter(pk=key).first() if key else None
+        if known is not None and known.account_id == account.pk:
+            return known
         rows = Ticket.objects.filter(account=account)
         number = (rows.aggregate(last=Max("number"))["last"] or 1000) + 1
         return Ticket.begin(
             by=by,
+            id=uuid7() if known or not key else key,
             account=account,
             number=number,
             title=title[:200],
@@ -151,15 +171,24 @@ def add_note(
     text: str,
     visibility: str = TicketNote.Visibility.INTERNAL,
     is_resolution: bool = False,
+    key: UUID | None = None,
 ) -> TicketNote:
-    """Add a note to the ticket."""
-    return TicketNote.objects.create(
-        ticket=ticket,
-        author=by,
-        text=text,
-        visibility=visibility,
-        is_resolution=is_resolution,
+    """Add a note to the ticket.
+
+    The same ``key`` again returns the note it made: it becomes the note's id.
+    """
+    if key and TicketNote.objects.filter(pk=key).exclude(ticket=ticket).exists():
+        key = None
+    said = {
+        "author": by,
+        "text": text,
+        "visibility": visibility,
+        "is_resolution": is_resolution,
+    }
+    note, _new = TicketNote.objects.get_or_create(
+        id=key or uuid7(), ticket=ticket, defaults=said
     )
+    return note
 
 
 def reopen_ticket(ticket: Ticket, *, by: User, note: str = "") -> None:

@@ -253,7 +253,8 @@ class BaseAnswers(forms.BaseFormSet[AnswerForm]):
         super().add_fields(form, index)
         order = form.fields["ORDER"]
         order.label, order.widget.attrs = _("Key"), {"min": 1, "inputmode": "numeric"}
-        form.fields["DELETE"].label = _("Remove")
+        if "DELETE" in form.fields:  # a spare row is left empty instead
+            form.fields["DELETE"].label = _("Remove")
 
     def answers(self) -> Iterator[Answer]:
         """Give the answers of a valid form, without removed and blank rows."""
@@ -269,6 +270,7 @@ AnswerSet = forms.formset_factory(
     extra=SPARE_ROWS,
     can_order=True,
     can_delete=True,
+    can_delete_extra=False,
     max_num=MAX_ROWS,
     absolute_max=MAX_ROWS,
     validate_max=True,

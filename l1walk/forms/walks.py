@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from l1walk.actions.tickets import number_in
 from l1walk.actions.walks import Intake, Submission
 from l1walk.graphs.definition import EscalationCategory
 from l1walk.models import L1WalkSession, Ticket
@@ -117,6 +118,13 @@ class EscalateForm(VersionForm):
         return data
 
 
+def find_ticket(user: User, text: str) -> Ticket | None:
+    """Return the ticket of the user's account whose number was written."""
+    if (number := number_in(text)) is None:
+        return None
+    return Ticket.objects.visible_to(user).filter(number=number).first()
+
+
 class IntakeForm(forms.Form):
     """A caller, a problem and the ticket that keeps it."""
 
@@ -163,39 +171,49 @@ class IntakeForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        kind, number = data.get("ticket"), (data.get("ticket_number") or "").strip()
+        kind, number = data.get("ticket"), data.get("ticket_number", "")
         if kind in {self.EXISTING, self.OTHER} and not number:
-            self.add_error("ticket_number", _("Write the ticket's number."))
-        elif kind == self.EXISTING and not self.find_ticket(number):
+            if "ticket_number" not in self.errors:
+                self.add_error("ticket_number", _("Write the ticket's number."))
+        elif kind == self.NEW and number:
             self.add_error(
-                "ticket_number",
-                _("There is no ticket %(number)s. Check it, or make a new one.")
-                % {"number": number},
+                "ticket", _("You wrote a ticket number: say whose it is, or clear it.")
             )
-        data["ticket_number"] = number.lstrip("#") if kind == self.EXISTING else number
+        elif kind == self.EXISTING:
+            if (ticket := find_ticket(self.user, number)) is not None:
+                data["ticket_number"] = str(ticket.number)
+            else:
+                self.add_error(
+                    "ticket_number",
+                    _("There is no ticket %(number)s. Check it, or make a new one.")
+                    % {"number": number},
+                )
         return data
 
-    def find_ticket(self, number: str) -> Ticket | None:
-        digits = number.lstrip("#")
-        if not (digits.isascii() and digits.isdigit() and len(digits) <= 8):
-            return None
-        rows = Ticket.objects.visible_to(self.user)
-        return rows.filter(number=int(digits)).first()
-
-    def intake(self, ticket_id: str) -> Intake:
-        """Return the valid form as what ``begin_walk`` takes."""
+    def intake(self) -> Intake:
+        """Return the valid form as what ``take_call`` takes."""
         data = self.cleaned_data
         psa = data["ticket"] == self.OTHER
         return Intake(
             ticket_kind=TicketKind.PSA if psa else TicketKind.INTERNAL,
-            ticket_id=ticket_id,
+            ticket_id="" if data["ticket"] == self.NEW else data["ticket_number"],
             problem_text=data["problem_text"],
             caller_name=data["caller_name"],
             caller_contact=data["caller_contact"],
         )
 
 
-class TicketForm(forms.Form):
+class KeyedForm(forms.Form):
+    """A form that makes one thing, however often it is sent: the key becomes its id."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("key", uuid7())
+
+
+class TicketForm(KeyedForm):
     """A ticket that is not walked yet."""
 
     title = forms.CharField(label=_("Title"), max_length=200)
@@ -211,7 +229,7 @@ class TicketForm(forms.Form):
     )
 
 
-class TicketNoteForm(forms.Form):
+class TicketNoteForm(KeyedForm):
     """A note on a ticket."""
 
     text = forms.CharField(
@@ -245,6 +263,5 @@ class ReassignForm(forms.Form):
 
     def __init__(self, *args: Any, engineers: list[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["engineer"]
-        assert isinstance(field, forms.ModelChoiceField)
+        field = cast("forms.ModelChoiceField[User]", self.fields["engineer"])
         field.queryset = User.objects.filter(pk__in=[user.pk for user in engineers])

@@ -63,8 +63,8 @@ def draw(
 ) -> str | None:
     """Give an `<svg>` to put into a page, or None where only the outline can be shown.
 
-    None (logged) without Graphviz, above MAX_DRAWN nodes, and when drawing takes
-    longer than SECONDS.
+    None above MAX_DRAWN nodes, and (logged) without Graphviz or when it takes longer
+    than SECONDS or writes more than MAX_SVG bytes.
     """
     if not 0 < len(definition.nodes) <= MAX_DRAWN:
         return None
@@ -78,6 +78,8 @@ def draw(
     svg = _copy(drawn, names, href)
     svg.set("xmlns", "http://www.w3.org/2000/svg")
     svg.set("class", "flow-map")
+    for side in ("width", "height"):  # in points its text would be a third larger
+        svg.set(side, svg.get(side, "").removesuffix("pt"))
     # Links inside an image cannot be reached with a screen reader.
     # (Not role "group" either: CSS frameworks lay groups out as rows of buttons.)
     svg.set("role", "graphics-document" if href else "img")

@@ -1,5 +1,6 @@
 """Runs Graphviz on text we do not trust, within limits of time, memory and output."""
 
+import math
 import os
 import resource
 import shutil
@@ -25,7 +26,7 @@ class GraphvizMissing(GraphvizError):
 
 
 def run_dot(
-    arguments: tuple[str, ...], source: str, *, seconds: int, max_output: int
+    arguments: tuple[str, ...], source: str, *, seconds: float, max_output: int
 ) -> tuple[str, str]:
     """Give what `dot` writes to its output and its error output.
 
@@ -72,13 +73,13 @@ def _read(file: IO[bytes], limit: int) -> bytes:
     return file.read(limit + 1)
 
 
-def _limit(pid: int, seconds: int, max_output: int) -> None:
+def _limit(pid: int, seconds: float, max_output: int) -> None:
     """Limit from outside: a preexec_fn may deadlock in a process with threads."""
     if not hasattr(resource, "prlimit"):
         return
     limits = {
         resource.RLIMIT_AS: _MEMORY,
-        resource.RLIMIT_CPU: seconds,
+        resource.RLIMIT_CPU: math.ceil(seconds),
         resource.RLIMIT_FSIZE: max_output + 1,
         resource.RLIMIT_CORE: 0,
     }

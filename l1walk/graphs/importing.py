@@ -64,21 +64,21 @@ def read_flow(filename: str, data: bytes) -> Imported:
     kind, source = _recognise(text, suffix, problems)
     if kind == "json":
         parsed = native.parse(source)
-        title, category = parsed.title, parsed.category
-        definition = parsed.definition
-        problems += parsed.problems
     else:
         read: Callable[[str], Draft] = mermaid.parse if kind == "mermaid" else dot.parse
         draft = read(source)
         definition = assemble(draft)
-        title, category = draft.title, ""
-        problems += draft.problems
+        parsed = native.Parsed(draft.title, definition=definition)
+        parsed.problems = draft.problems
+    problems += parsed.problems
     return Imported(
-        title=_title(title, filename, problems),
-        definition=definition,
-        problems=problems + find_problems(definition),
+        title=_title(parsed.title, filename, problems),
+        definition=parsed.definition,
+        problems=problems + find_problems(parsed.definition),
         format=kind,
-        category=category,
+        category=parsed.category,
+        summary=parsed.summary,
+        keywords=parsed.keywords,
     )
 
 

@@ -81,6 +81,11 @@ class Flow(Machine):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def category_words(self) -> str:
+        """The category as people read it."""
+        return self.category.replace("_", " ")
+
     @transition(state, source=[State.DRAFT, State.PUBLISHED], target=State.PUBLISHED)
     def publish(self, version: FlowVersion) -> None:
         """Walks start on this version from now on; running ones keep theirs."""

@@ -23,7 +23,8 @@ def blank_flow(account: Account, title: str = "Printer jams") -> Flow:
 
 def now(flow: Flow) -> Flow:
     """Read the flow as it stands in the database."""
-    return Flow.objects.select_related("current_version").get(pk=flow.pk)
+    row: Flow = Flow.objects.select_related("current_version").get(pk=flow.pk)
+    return row
 
 
 def node_of(flow: Flow, node_id: str) -> Node:

@@ -1,4 +1,4 @@
-"""Publishing, archiving, restoring: what the buttons do, and when they come too late."""
+"""Publishing, archiving, restoring: what the buttons do, and when they are late."""
 
 import pytest
 

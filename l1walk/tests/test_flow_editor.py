@@ -86,7 +86,7 @@ def test_answers_are_added_ordered_and_removed(author, flow):
         ("a1", "Yes", "n2", 3),
         ("a2", "No", "n3", 2, "on"),
         ("", "Sometimes", "n3", 1),
-        ("", "", "", ""),
+        ("", "", "", 4),
         initial=2,
     )
     form = node_form(node_of(flow, "n1")) | answers
@@ -278,7 +278,7 @@ def test_what_a_file_brought_can_be_shown_and_mended(account, author, egon):
 
 def test_large_flows_offer_one_list_of_targets(account, author, egon):
     ends = tuple(Node(f"e{n}", NodeType.RESOLVED, "End") for n in range(MAX_SELECT))
-    graph = Definition("e0", ends + (Node("last", NodeType.RESOLVED, "Last"),))
+    graph = Definition("e0", (*ends, Node("last", NodeType.RESOLVED, "Last")))
     flow = create_flow(account, by=egon, title="Large", definition=graph)
     html = edit(author, flow).content.decode()
     assert html.count('value="last"') == 1

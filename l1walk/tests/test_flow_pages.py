@@ -1,5 +1,7 @@
 """The pages about flows: who may see them, the list, descriptions, exports."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -46,7 +48,7 @@ WITHOUT_FLOW = {"flows", "flow_new", "flow_import"}
 
 
 def address(name: str, flow: Flow) -> str:
-    kwargs = {} if name in WITHOUT_FLOW else {"pk": flow.pk}
+    kwargs: dict[str, Any] = {} if name in WITHOUT_FLOW else {"pk": flow.pk}
     if name in {"flow_version", "flow_restore"}:
         kwargs["number"] = 1
     if name == "flow_export":

@@ -136,9 +136,10 @@ def test_every_fault_is_named_at_once():
 
 
 def test_an_answer_may_be_unconnected_and_an_over_long_draft_is_readable():
+    answers = [{"key": "a1", "label": "Done"}]
     node = {"id": "n1", "type": "instruction", "text": "x" * (MAX_TEXT + 1)}
-    node["answers"] = [{"key": "a1", "label": "Done"}]
-    read = Definition.from_dict({"schema": 1, "root": "n1", "nodes": [node]})
+    data = {"schema": 1, "root": "n1", "nodes": [node | {"answers": answers}]}
+    read = Definition.from_dict(data)
     assert read.nodes[0].answers == (Answer("a1", "Done", ""),)
     assert len(read.nodes[0].text) == MAX_TEXT + 1
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from l1walk.graphs.exporting import to_json_text
 from l1walk.graphs.importing import MAX_BYTES, ImportRefused, read_flow
 from l1walk.graphs.native import parse
 
-FLOW = {
+FLOW: dict[str, Any] = {
     "schema": 1,
     "root": "n1",
     "nodes": [

@@ -129,8 +129,9 @@ def save(request: UserRequest, pk: UUID) -> HttpResponse:
         )
     except NodeChanged as changed:
         # Sent again from this page, it is saved over what is shown as theirs.
-        form.data = form.data.copy()
-        form.data["base"] = fingerprint(changed.node)
+        data = request.POST.copy()
+        data["base"] = fingerprint(changed.node)
+        form.data = data
         context = {"conflict": True, "theirs": changed.node}
         return editor(
             request, row, graph, node, form=form, rows=rows, status=409, **context

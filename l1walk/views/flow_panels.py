@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.cache import cache
 from django.urls import reverse
 from django.utils.translation import ngettext
 
@@ -18,6 +19,7 @@ from l1walk.models import Flow
 # Deeper lists would leave no room for words; numbers and order still tell the way.
 MAX_DEPTH = 10
 SHOWN_PROBLEMS = 100
+RETRY_SECONDS = 300
 Link = Callable[[str], str]
 
 
@@ -76,13 +78,22 @@ def to_editor(flow: Flow) -> Link:
     return lambda node_id: f"{url}?node={node_id}"
 
 
-def picture(graph: Definition, link: Link, *, current: str = "") -> dict[str, Any]:
+def picture(graph: Definition, link: Link) -> dict[str, Any]:
     """Return what the map panel shows: the drawing and the outline beside it."""
     return {
-        "map": draw(graph, current=current, href=link),
+        "map": drawing(graph, link),
         "outline": outline_rows(graph, link),
         "nodes": len(graph.nodes),
     }
+
+
+def drawing(graph: Definition, link: Link) -> str | None:
+    """Return the map; what could not be drawn is not tried again with every view."""
+    key = f"undrawable:{graph.sha256}"
+    svg = None if cache.get(key) else draw(graph, href=link)
+    if svg is None:
+        cache.set(key, True, RETRY_SECONDS)
+    return svg
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ class ShownProblem:
     severity: str
     message: str
     line: int | None
+    node_id: str
     url: str
 
 
@@ -150,5 +162,6 @@ def shown(problem: Problem, link: Link) -> ShownProblem:
         severity=str(problem.severity),
         message=problem.message,
         line=problem.line,
+        node_id=problem.node_id,
         url=link(problem.node_id) if problem.node_id else "",
     )

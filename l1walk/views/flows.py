@@ -201,8 +201,9 @@ def describe(request: UserRequest, pk: UUID) -> HttpResponse:
             try:
                 verbs.describe_flow(row, by=request.user, **form.cleaned_data)
             except verbs.DescriptionChanged as changed:
-                form.data = form.data.copy()
-                form.data["base"] = verbs.description_mark(changed.flow)
+                data = request.POST.copy()
+                data["base"] = verbs.description_mark(changed.flow)
+                form.data = data
                 context["theirs"], status = changed.flow, 409
             else:
                 messages.success(request, _("Saved."))
@@ -242,4 +243,10 @@ def as_text(row: Flow, graph: Definition, format: str) -> str:
         return to_mermaid(row.title, graph)
     if format == "dot":
         return to_dot(row.title, graph)
-    return to_json_text(row.title, graph, category=row.category)
+    return to_json_text(
+        row.title,
+        graph,
+        category=row.category,
+        summary=row.summary,
+        keywords=row.keywords,
+    )

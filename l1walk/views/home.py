@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from l1walk.actions.tickets import number_in
 from l1walk.models import Flow, L1WalkSession, Ticket
 from l1walk.views.escalations import REASSIGN, TAKE
 from workflows.core.http import UserRequest
@@ -42,20 +43,22 @@ def home(request: UserRequest) -> HttpResponse:
 @require_GET
 def search(request: UserRequest) -> HttpResponse:
     """Tickets and flows by number or word."""
-    text = request.GET.get("q", "").strip()[:200]
+    text = request.GET.get("q", "").replace("\0", "").strip()[:200]
     context: dict[str, Any] = {"q": text}
     if text:
         tickets = Ticket.objects.visible_to(request.user)
-        number = text.lstrip("#")
-        by_number = (
-            Q(number=int(number)) if number.isdecimal() and len(number) < 9 else Q()
-        )
+        number = number_in(text)
         words = Q(title__icontains=text) | Q(requester__icontains=text)
-        context["tickets"] = tickets.filter(by_number or words).order_by("-id")[:FOUND]
+        fits = words if number is None else Q(number=number)
+        context["tickets"] = tickets.filter(fits).order_by("-id")[:FOUND]
         flows = Flow.objects.visible_to(request.user).defer("draft")
         found = Q(title__icontains=text) | Q(keywords__icontains=text)
         context["flows"] = flows.filter(found).order_by("title")[:FOUND]
         walks = L1WalkSession.objects.visible_to(request.user).select_related("flow")
-        psa = walks.filter(ticket_kind=L1WalkSession.TicketKind.PSA, ticket_id=text)
+        # Walks are shown with a "#" before the number, and copied with it.
+        psa = walks.filter(
+            ticket_kind=L1WalkSession.TicketKind.PSA,
+            ticket_id__in={text, text.removeprefix("#")},
+        )
         context["walks"] = psa.defer("flow__draft").order_by("-id")[:FOUND]
     return render(request, "l1walk/search.html", context)

@@ -38,7 +38,11 @@ HEADER = (
 def filtered(request: UserRequest) -> tuple[QuerySet[Any], dict[str, Any]]:
     """Return the walks that the query string asks for, and what it asks."""
     rows = L1WalkSession.objects.visible_to(request.user)
-    asked = {name: request.GET.get(name, "") for name in ("status", "who", "flow")}
+    # No database keeps a NUL: PostgreSQL refuses even to look for one.
+    asked = {
+        name: request.GET.get(name, "").replace("\0", "")
+        for name in ("status", "who", "flow")
+    }
     if asked["status"] in L1WalkSession.Status.values:
         rows = rows.filter(status=asked["status"])
     if asked["who"] == "me":

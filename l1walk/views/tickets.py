@@ -41,7 +41,9 @@ def new_ticket(request: UserRequest) -> HttpResponse:
     """Write a ticket down without walking it yet."""
     form = TicketForm(request.POST or None)
     account = request.user.account
-    if request.method == "POST" and form.is_valid() and account is not None:
+    if form.is_bound and account is None:
+        form.add_error(None, _("Operators belong to no account, so they have none."))
+    elif form.is_valid() and account is not None:
         row = open_ticket(account, by=request.user, **form.cleaned_data)
         return see_other("l1walk:ticket", row.pk)
     status = 422 if form.is_bound else 200
@@ -82,7 +84,7 @@ def note(request: UserRequest, pk: UUID) -> HttpResponse:
     form = TicketNoteForm(request.POST)
     if not form.is_valid():
         return show(request, row, form, status=422)
-    add_note(row, by=request.user, text=form.cleaned_data["text"])
+    add_note(row, by=request.user, **form.cleaned_data)
     messages.success(request, _("The note is on the ticket."))
     return see_other("l1walk:ticket", row.pk)
 

@@ -281,14 +281,16 @@
     }
   });
 
+  const offline = () => showError(`${words.offline} ${words.kept}`);
+
   // Other errors change nothing on the page, least of all what was typed into it.
   document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
     const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
     const said = page.querySelector("[data-problem] p")?.textContent.trim();
-    showError(said || words.failed);
+    showError(`${said || words.failed} ${words.kept}`);
   });
-  document.addEventListener("htmx:sendError", () => showError(words.offline));
-  document.addEventListener("htmx:timeout", () => showError(words.offline));
+  document.addEventListener("htmx:sendError", offline);
+  document.addEventListener("htmx:timeout", offline);
 
   document.addEventListener("htmx:afterSwap", ({ target }) => {
     fold(target);

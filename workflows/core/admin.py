@@ -52,15 +52,6 @@ class TenantAdmin(NotFound, admin.ModelAdmin[Any]):
         rows: QuerySet[Any] = manager.visible_to(request.user)
         return rows.order_by(*(self.get_ordering(request) or ["-pk"]))
 
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
-        """What is not there, or another account's, is a 404 as on every page."""
-        row = super().get_object(request, object_id, from_field)
-        if row is None:
-            raise Http404
-        return row
-
 
 class ReadOnly:
     """Takes the three rights of change away, whatever the role holds."""

@@ -29,9 +29,7 @@ class HandrailAdminSite(AdminSite):
         stock: View = super().admin_view(view, cacheable)
 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if not request.user.is_authenticated:
-                return redirect_to_login(request.get_full_path())
-            if not self.has_permission(request):
+            if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied(_("The administration is for managers."))
             return stock(request, *args, **kwargs)
 

@@ -166,7 +166,9 @@ def in_words(seconds: int, local: datetime) -> str:
         return _("%(count)s h ago") % {"count": seconds // HOUR}
     if seconds < MONTH:
         days = seconds // DAY
-        return ngettext("%(count)s day ago", "%(count)s days ago", days) % {"count": days}
+        return ngettext("%(count)s day ago", "%(count)s days ago", days) % {
+            "count": days
+        }
     return dateformat.format(local, "j M Y")
 
 
@@ -224,7 +226,7 @@ def field(
     "(optional)" are left out with ``optional=False``.
     """
     kind = "hidden" if bound.is_hidden else KINDS.get(bound.widget_type, "control")
-    hint = hint or bound.help_text
+    hint = str(hint or bound.help_text)
     described = [f"{bound.auto_id}_helptext"] * bool(hint)
     described += [f"{bound.auto_id}_error"] * bool(bound.errors)
     if described and kind in {"control", "checkbox"}:
@@ -245,7 +247,7 @@ def field(
 
 @register.filter
 def control_id(bound: BoundField) -> str:
-    """Return the id that a link to the field must name: of the first choice, if many."""
+    """Return the id for links to the field: of the first choice, if it has many."""
     return bound.id_for_label or f"{bound.auto_id}_0"
 
 

@@ -1,0 +1,183 @@
+"""Lists at a thousand and at a million walks: python -m benchmarks.lists [ROWS]
+
+Both databases stand side by side on one server and are asked in turn; a figure is the
+median time of a whole request, and the ratio is the large over the small one.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from typing import Any
+
+import psycopg
+
+from benchmarks.ground import Browser, product, signed_in
+
+SMALL, LARGE = 1_000, 1_000_000
+ROUNDS = 25
+
+# Walks of one account over a year: 1 in 50 waits or is claimed, 1 in 5 was closed by an
+# engineer, 1 in 100 is still open. Ids are UUIDv7 of the start, as the product's are.
+WALKS = """
+INSERT INTO l1_walk_sessions (
+    id, account_id, created_by_user_id, start_key, ticket_id, ticket_kind, caller_name,
+    caller_contact, session_kind, problem_text, flow_id, flow_version_id,
+    current_node_id, version, last_seq, status, handoff, handoff_outcome, handoff_notes,
+    claimed_by_id, claimed_at, handoff_closed_at, escalation_reason_category,
+    started_at, last_step_at, resolved_at, escalated_at
+)
+SELECT
+    (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
+        || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
+    %(account)s, CASE WHEN n %% 7 = 0 THEN %(me)s ELSE %(other)s END::uuid,
+    gen_random_uuid(), n::text, 'psa', 'Caller ' || n, 'ext. ' || n, 'flow',
+    'Problem number ' || n, %(flow)s, %(version)s, 'again', 3, 3, status,
+    CASE status WHEN 'escalated' THEN
+        CASE WHEN n %% 50 = 1 THEN 'waiting' ELSE 'closed' END ELSE '' END,
+    CASE WHEN status = 'escalated' AND n %% 50 <> 1 THEN 'fixed' ELSE '' END, '',
+    CASE WHEN status = 'escalated' AND n %% 50 <> 1 THEN %(other)s END::uuid,
+    CASE WHEN status = 'escalated' AND n %% 50 <> 1 THEN at END,
+    CASE WHEN status = 'escalated' AND n %% 50 <> 1 THEN at END,
+    CASE status WHEN 'escalated' THEN 'needs_access' END,
+    at, at, CASE status WHEN 'resolved' THEN at END, CASE status WHEN 'escalated' THEN at END
+FROM (
+    SELECT n, now() - interval '1 year' * (1 - n / %(rows)s::float) AS at,
+        CASE WHEN n %% 50 = 1 OR n %% 5 = 2 THEN 'escalated'
+             WHEN n %% 100 = 0 THEN 'active'
+             WHEN n %% 11 = 0 THEN 'abandoned' ELSE 'resolved' END AS status
+    FROM generate_series(1, %(rows)s) AS n
+) AS made
+"""
+STEPS = """
+INSERT INTO l1_walk_steps (
+    id, session_id, seq, node_id, node_type, question_text, answer_key, answer_label,
+    note, actor_id, shown_at, answered_at, idempotency_key
+)
+SELECT gen_random_uuid(), id, 1, 'scope', 'question', 'Can anyone else print?', 'a1',
+    'Only I cannot', '', created_by_user_id, started_at, last_step_at, gen_random_uuid()
+FROM l1_walk_sessions
+"""
+
+
+def main() -> None:
+    large = int(sys.argv[1]) if len(sys.argv) > 1 else LARGE
+    with product():
+        report(measure(large), large)
+
+
+def report(times: dict[str, dict[str, list[float]]], large: int) -> None:
+    print(f"| list | {SMALL:,} walks, ms | {large:,} walks, ms | ratio |")
+    print("|---|---|---|---|")
+    for name, by_size in times.items():
+        small, big = (statistics.median(by_size[size]) for size in ("small", "large"))
+        print(f"| {name} | {small * 1e3:.1f} | {big * 1e3:.1f} | {big / small:.2f} |")
+
+
+def measure(large: int) -> dict[str, dict[str, list[float]]]:
+    from django.conf import settings
+    from django.core.wsgi import get_wsgi_application
+    from django.db import connection
+
+    database = settings.DATABASES["default"]
+    server = f"postgres://handrail@{database['HOST']}:{database['PORT']}/postgres"
+    make_people()
+    connection.close()
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE small TEMPLATE handrail")
+        names = {"small": "small", "large": database["NAME"]}
+    application = get_wsgi_application()
+    browsers: dict[str, dict[str, Browser]] = {}
+    for size, rows in (("small", SMALL), ("large", large)):
+        use(names[size])
+        fill(rows)
+        browsers[size] = people_signed_in(application)
+    times: dict[str, dict[str, list[float]]] = {}
+    for _ in range(ROUNDS + 2):
+        for size, name in names.items():
+            use(name)
+            for page, (who, path) in pages(browsers[size]).items():
+                seconds = timed(browsers[size][who], path)
+                times.setdefault(page, {}).setdefault(size, []).append(seconds)
+    return {
+        page: {size: taken[2:] for size, taken in by_size.items()}
+        for page, by_size in times.items()
+    }
+
+
+def pages(browsers: dict[str, Browser]) -> dict[str, tuple[str, str]]:
+    return {
+        "escalation queue": ("egon", "/escalations/"),
+        "my walks": ("alice", "/walks/?who=me"),
+        "my open walks (home)": ("alice", "/"),
+        "all walks": ("mona", "/walks/"),
+        "walks by status": ("mona", "/walks/?status=escalated"),
+        "admin list": ("mona", "/admin/l1walk/l1walksession/"),
+        "admin list, filtered": (
+            "mona",
+            "/admin/l1walk/l1walksession/?status__exact=active",
+        ),
+    }
+
+
+def make_people() -> None:
+    from l1walk.tests.make import make_flow
+    from tests.conftest import make_account, make_user
+
+    account = make_account("bench")
+    make_flow(account)
+    make_user(account, "alice", "technician")
+    make_user(account, "egon", "engineer")
+    make_user(account, "mona", "manager", is_staff=True)
+
+
+def use(name: str) -> None:
+    """Turn the product to another database of the same server."""
+    from django.db import connection
+
+    if connection.settings_dict["NAME"] != name:
+        connection.close()
+        connection.settings_dict["NAME"] = name
+
+
+def fill(rows: int) -> None:
+    from django.db import connection
+
+    from l1walk.models import Flow
+    from workflows.core.accounts import User
+
+    flow = Flow.objects.get()
+    people = {user.username: user for user in User.objects.all()}
+    values = {
+        "rows": rows,
+        "account": flow.account_id,
+        "flow": flow.pk,
+        "version": flow.current_version_id,
+        "me": people["alice"].pk,
+        "other": people["egon"].pk,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(WALKS, values)
+        cursor.execute(STEPS)
+        cursor.execute("VACUUM ANALYZE")
+
+
+def people_signed_in(application: Any) -> dict[str, Browser]:
+    from workflows.core.accounts import User
+
+    return {user.username: signed_in(application, user) for user in User.objects.all()}
+
+
+def timed(browser: Browser, path: str) -> float:
+    # The query string belongs in its own variable of WSGI.
+    route, _, query = path.partition("?")
+    started = time.perf_counter()
+    status, _headers, body = browser.request("GET", route, query=query)
+    seconds = time.perf_counter() - started
+    assert status.startswith("200"), (path, status, body[:300])
+    return seconds
+
+
+if __name__ == "__main__":
+    main()

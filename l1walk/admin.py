@@ -76,6 +76,7 @@ def apply(
 class Part(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     """Rows that belong to one shown above: whoever may look at that sees them."""
 
+    template = "admin/rows_inline.html"
     extra = 0
     can_delete = False
 

@@ -41,7 +41,7 @@ def take_call(
             ticket = open_ticket(
                 account,
                 by=by,
-                title=intake.problem_text.splitlines()[0],
+                title=intake.problem_text.splitlines()[0].strip(),
                 requester=intake.caller_name,
                 contact=intake.caller_contact,
                 problem=intake.problem_text,

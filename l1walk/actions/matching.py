@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
+from math import fsum
 from sys import intern
 
 from django.contrib.postgres.search import TrigramWordSimilarity
@@ -28,12 +30,14 @@ STRONG, AHEAD = 0.42, 1.7
 NEAR = 0.13
 SHOWN = 6
 CANDIDATES = 200
-TOLD = 400  # characters of telling words that trigrams are compared by
+COMPARED = 400  # characters by which trigrams choose the candidates
+MOST_WORDS = 100  # of a problem: comparing more for typing errors takes too long
 
 # What a word counts by where the flow has it. A flow says in its first lines when to
 # use it; its questions name everything that might be wrong.
 IN_TITLE, IN_KEYWORDS, IN_SUMMARY, IN_QUESTIONS = 1.0, 0.9, 0.6, 0.3
 UNKNOWN = 0.25  # what a word costs that no flow has: callers tell stories
+COMMON = 0.2  # what a word weighs at least, however many of the flows have it
 DOUBT = 0.8  # what is always unsaid, so that one weak word is never a whole match
 SIMILAR = 0.5  # from here on an unknown word counts as a typing error
 SHORTEST_TYPO = 5  # letters; shorter words resemble everything
@@ -97,10 +101,15 @@ def stem(word: str) -> str:
     return intern(word[:-1] if len(word) > 3 and word[-1] == word[-2] else word)
 
 
+def telling(text: str) -> dict[str, str]:
+    """Return the problem's words by their stems: what is said first, if it is long."""
+    found = {stem(word): word for word in words(text)}
+    return dict(islice(found.items(), MOST_WORDS))
+
+
 def rank_flows(user: User, text: str) -> list[Match]:
     """Return the published flows that fit, best first, at most SHOWN. One query."""
-    asked = {stem(word): word for word in words(text)}
-    if not asked:
+    if not (asked := telling(text)):
         return []
     rows = Flow.objects.visible_to(user).filter(state=Flow.State.PUBLISHED)
     rows = likeliest(rows, asked.values()).select_related("current_version")
@@ -113,8 +122,8 @@ def likeliest(rows: QuerySet[Flow], asked: Iterable[str]) -> QuerySet[Flow]:
     if connection.vendor != "postgresql":
         return rows
     # The text begins with title and keywords or, where there are none, the questions.
-    head = Left("search_text", TOLD)
-    near = TrigramWordSimilarity(" ".join(asked)[:TOLD], head)
+    head = Left("search_text", COMPARED)
+    near = TrigramWordSimilarity(" ".join(asked)[:COMPARED], head)
     return rows.order_by(near.desc(), "title")[:CANDIDATES]
 
 
@@ -139,6 +148,11 @@ class Vocabulary:
 
     counts: dict[str, float]
     heads: dict[str, float]
+
+    def meaning(self, meant: dict[str, float]) -> float:
+        """Return what the likeliest counts of the words that a misspelt one means."""
+        found = meant.keys() & self.heads.keys()
+        return max((meant[head] * self.heads[head] for head in found), default=0.0)
 
 
 def vocabulary(flow: Flow) -> Vocabulary:
@@ -169,31 +183,32 @@ def scored(flows: list[Vocabulary], asked: dict[str, str]) -> list[float]:
     "vpn" much. ``asked`` is the problem's words by their stems.
     """
     told, explained = DOUBT, [0.0] * len(flows)
+    heads = {head for flow in flows for head in flow.heads}
     for cut, word in asked.items():
         counts = [flow.counts.get(cut, 0.0) for flow in flows]
         if not any(counts) and len(word) >= SHORTEST_TYPO:
-            counts = [resemblance(word, flow.heads) for flow in flows]
+            meant = resembling(word, heads)
+            counts = [flow.meaning(meant) for flow in flows]
         most = max(counts, default=0.0)
         if not most:
             told += UNKNOWN
             continue
-        weight = most / sum(counts)
+        weight = max(most / fsum(counts), COMMON)
         told += weight
         for place, count in enumerate(counts):
             explained[place] += weight * count
     return [value / told for value in explained]
 
 
-def resemblance(word: str, heads: dict[str, float]) -> float:
-    """Return what the flow's most similar word counts for a misspelt one, or 0."""
-    mine = trigrams(word)
-    best = 0.0
-    for head, count in heads.items():
+def resembling(word: str, heads: set[str]) -> dict[str, float]:
+    """Return which words a misspelt one may mean, and how alike they are."""
+    mine, found = trigrams(word), {}
+    for head in heads:
         theirs = trigrams(head)
         alike = 2 * len(mine & theirs) / (len(mine) + len(theirs))
         if alike >= SIMILAR:
-            best = max(best, alike * count)
-    return best
+            found[head] = alike
+    return found
 
 
 @lru_cache(maxsize=20_000)

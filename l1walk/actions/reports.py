@@ -31,7 +31,7 @@ from django.db.models.functions import (
     Trunc,
 )
 
-from l1walk.actions.medians import medians
+from l1walk.actions.medians import counted
 from l1walk.graphs.definition import Definition, EscalationCategory, Node, NodeType
 from l1walk.graphs.outline import outline
 from l1walk.models import Flow, FlowVersion, L1WalkSession, WalkStep
@@ -144,14 +144,8 @@ def figures(rows: Walks) -> Figures:
 
 def figures_by(rows: Walks, by: str) -> dict[Any, Figures]:
     """Return the figures of the walks for each value of a field."""
-    middle = medians(rows, WALK_LENGTH, by)
-    counted = rows.order_by().values(by).annotate(**COUNTS)
-    return {
-        row[by]: Figures(
-            median=middle.get(row[by]), **{name: row[name] for name in COUNTS}
-        )
-        for row in counted
-    }
+    found = counted(rows, by, WALK_LENGTH, COUNTS)
+    return {value: Figures(**row) for value, row in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +207,8 @@ def outcomes_over_time(rows: Walks, period: Period) -> list[Bucket]:
     unit = unit_of(period)
     buckets = {day: Bucket(day) for day in days_of(period, unit)}
     day = Trunc("started_at", unit, output_field=DateField(), tzinfo=period.zone)
-    counted = rows.order_by().annotate(day=day).values_list("day", "status")
-    for start, status, count in counted.annotate(count=Count("pk")):
+    found = rows.order_by().annotate(day=day).values_list("day", "status")
+    for start, status, count in found.annotate(count=Count("pk")):
         setattr(buckets[start], status, count)
     return list(buckets.values())
 
@@ -237,8 +231,8 @@ def days_of(period: Period, unit: str) -> Iterator[date]:
 def escalation_categories(rows: Walks) -> list[tuple[EscalationCategory, int]]:
     """Return why walks were handed over and how often, the commonest first."""
     reasons = rows.filter(status=Status.ESCALATED).order_by()
-    counted = reasons.values_list("escalation_reason_category").annotate(Count("pk"))
-    found = [(EscalationCategory(value), count) for value, count in counted]
+    pairs = reasons.values_list("escalation_reason_category").annotate(Count("pk"))
+    found = [(EscalationCategory(value), count) for value, count in pairs]
     return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 
@@ -306,6 +300,9 @@ class NodeFigures:
         return share(self.dropped, self.visits)
 
 
+NOT_ANSWERED: dict[str, Any] = {"answers": 0, "undone": 0, "median": None}
+
+
 def node_figures(rows: Walks, graph: Definition) -> list[NodeFigures]:
     """Return each node of the version that the walks are pinned to, in outline order.
 
@@ -316,29 +313,24 @@ def node_figures(rows: Walks, graph: Definition) -> list[NodeFigures]:
     steps = WalkStep.objects.filter(
         session__in=rows.order_by().values("pk"), shown_at__gte=F("session__started_at")
     ).order_by()
-    answers = {
-        node_id: (count, undone)
-        for node_id, count, undone in steps.values_list("node_id").annotate(
-            Count("pk"), Count("undone_at")
-        )
-    }
-    middle = medians(steps, TIME_ON_NODE, "node_id")
+    counts = {"answers": Count("pk"), "undone": Count("undone_at")}
+    answers = counted(steps, "node_id", TIME_ON_NODE, counts)
     stands = figures_by_node(rows)
     found = []
     for item in outline(graph):
         if item.repeated:
             continue
-        answered, undone = answers.get(item.node.id, (0, 0))
+        answered = answers.get(item.node.id, NOT_ANSWERED)
         here, abandoned, escalated = stands.get(item.node.id, [0, 0, 0])
         found.append(
             NodeFigures(
                 node=item.node,
                 number=item.number,
-                visits=answered + here,
+                visits=answered["answers"] + here,
                 abandoned=abandoned,
                 escalated=escalated,
-                undone=undone,
-                median=middle.get(item.node.id),
+                undone=answered["undone"],
+                median=answered["median"],
             )
         )
     return found

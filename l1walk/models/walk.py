@@ -81,8 +81,14 @@ class L1WalkSession(Machine):
     flow = models.ForeignKey(
         Flow, models.RESTRICT, null=True, blank=True, related_name="walks"
     )
+    # The report's index serves the key: with both, PostgreSQL takes the wrong one.
     flow_version = models.ForeignKey(
-        FlowVersion, models.RESTRICT, null=True, blank=True, related_name="walks"
+        FlowVersion,
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="walks",
+        db_index=False,
     )
     flow_proposal = models.ForeignKey(
         FlowProposal, models.RESTRICT, null=True, blank=True, related_name="walks"
@@ -263,6 +269,9 @@ class L1WalkSession(Machine):
             ),
             models.Index(
                 fields=["flow_version", "started_at"], name="ix_l1_walk_sessions_report"
+            ),
+            models.Index(
+                fields=["account", "started_at"], name="ix_l1_walk_sessions_started"
             ),
             models.Index(
                 fields=["notice_due_at"],

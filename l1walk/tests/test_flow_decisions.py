@@ -139,11 +139,11 @@ def test_a_long_list_of_problems_is_shown_whole_on_request(account, manager):
     flow = create_flow(account, by=None, title="Notes", notes=notes)
     page = words(manager.get(url("flow", flow)))
     assert "150 notes of the import" in page
-    assert "Note 99. line 99" in page
+    assert "Note 99. Go to n2 line 99" in page
     assert "Note 100." not in page
     assert "Show 50 more" in page
     every = words(manager.get(url("flow", flow) + "?all=1"))
-    assert "Note 149. line 149" in every
+    assert "Note 149. Go to n2 line 149" in every
 
 
 def test_readers_are_led_to_the_outline(account, alice):

@@ -16,6 +16,7 @@ from l1walk.actions import matching
 from l1walk.actions.flows import archive_flow, create_flow
 from l1walk.actions.matching import (
     CANDIDATES,
+    MOST_WORDS,
     NEAR,
     SHOWN,
     STRONG,
@@ -24,150 +25,29 @@ from l1walk.actions.matching import (
     rank_flows,
     ranked,
     stem,
+    telling,
     trigrams,
     words,
 )
 from l1walk.management.commands.demo import FOLDER, make_flows
 from l1walk.models import Flow, FlowVersion, Ticket
+from l1walk.tests.callers import HELD_OUT, LOOKED_AT, Table
 from l1walk.tests.make import make_flow
 from l1walk.views.intake import told
 from tests.conftest import make_account, signed_in
 from workflows.core.accounts import Account, User
 
-# What a caller says, and the flow that helps; None where no flow does. Measured with
-# the eight demo flows (found: among the suggestions):
+# Measured on the demo's eight flows (found: among the suggestions):
 #
-#                                found    first   strong and right   strong and wrong
-#   demo tickets, title and text 34/34    34/34        14                 0
-#   demo tickets, text alone     32/34    32/34        12                 0
-#   LOOKED_AT                    41/41    40/41        30                 0
-#   HELD_OUT                     29/29    29/29        22                 0
+#                                 found    first   strong and right   strong and wrong
+#   demo tickets, title and text  34/34    34/34        14                 0
+#   demo tickets, text alone      32/34    32/34        12                 0
+#   LOOKED_AT                     41/41    40/41        30                 0
+#   HELD_OUT                      29/29    29/29        22                 0
 #
 # None of the 33 problems without a flow starts one; the closest of them reaches 0.39
-# where 0.42 is needed. HELD_OUT was written when words and weights stood; after it was
-# measured, UNKNOWN alone was raised, to widen that gap.
-LOOKED_AT = [
-    ("password-reset", "forgot my pasword"),
-    ("password-reset", "I can't remember my passwort for Windows"),
-    ("password-reset", "my pasword expired and I dont know what to do"),
-    ("password-reset", "need my password reset please"),
-    ("password-reset", "pw reset"),
-    (
-        "password-reset",
-        "It says my credentials are wrong when I log in at the laptop, I had to change them last week",
-    ),
-    ("locked-account", "account lockd"),
-    ("locked-account", "My user account has been blocked after too many atempts"),
-    ("locked-account", "locked out again!!! third time this week"),
-    ("locked-account", "I'm locked out of my computer"),
-    ("printer-not-printing", "pritner doesnt work"),
-    ("printer-not-printing", "The prnter on the ground floor is jammed"),
-    ("printer-not-printing", "printing is not possible, job stuck in queue"),
-    ("printer-not-printing", "Printers offline"),
-    ("printer-not-printing", "toner"),
-    (
-        "printer-not-printing",
-        "can't print labels for the parcels, the whole warehouse is waiting, the driver comes at four and my boss is already standing behind me, it worked fine yesterday and nobody changed anything as far as I know",
-    ),
-    ("email-client", "outlok wont open"),
-    ("email-client", "emails are not comming in"),
-    ("email-client", "mail stuck in outbox"),
-    ("email-client", "My e-mails don't go out since lunch, customers complain"),
-    ("email-client", "mailbox full, can't send"),
-    ("wifi", "WLAN geht nicht"),
-    ("wifi", "wlan"),
-    ("wifi", "no internet on my laptop"),
-    ("wifi", "wifi keeps disconecting in the canteen"),
-    ("wifi", "Wireless is very slow in my office"),
-    ("wifi", "guest wifi for a visitor doesnt load any page"),
-    ("vpn", "vpn"),
-    ("vpn", "VPN Verbindung bricht ab"),
-    ("vpn", "cant connect to vpn from home, says certificate expired"),
-    ("vpn", "working from home and anyconnect does not connect"),
-    ("vpn", "vpn conection timeout"),
-    ("video-call-audio", "no sound in teams"),
-    (
-        "video-call-audio",
-        "my mic is muted in zoom and I cannot unmute it, people say they cannot hear me",
-    ),
-    ("video-call-audio", "webcam not working"),
-    ("video-call-audio", "headsett has no audio in Teams call"),
-    ("video-call-audio", "everyone hears an echo when I talk in the meeting"),
-    ("slow-computer", "my pc is realy slow today"),
-    ("slow-computer", "laptop freezing constantly"),
-    ("slow-computer", "Computer hangs every time I open two programs, the fan is loud"),
-    ("slow-computer", "takes ages to boot up, restarted it twice"),
-    (None, "I need a new chair"),
-    (None, "When is the canteen open on Friday?"),
-    (None, "Please order a second screen for my desk"),
-    (None, "My phone has a broken display"),
-    (None, "Can I get Photoshop installed"),
-    (None, "The coffee machine on the 3rd floor is broken"),
-    (None, "Someone stole my laptop from the train"),
-    (None, "Please give Anna access to the finance folder"),
-    (None, "The air conditioning in the meeting room is too cold"),
-    (None, "need a new mobile contract"),
-    (None, "Excel macro shows wrong totals"),
-    (None, "I want to book a meeting room for Monday"),
-    (None, "new colleague starts Monday, needs an account and a laptop"),
-    (None, "Door badge does not open the gate"),
-    (None, "The invoice from our supplier was sent to the wrong address"),
-]
-HELD_OUT = [
-    ("password-reset", "I forgot what my password is, I was on parental leave"),
-    (
-        "password-reset",
-        "the system forces me to change my password but refuses the new one",
-    ),
-    ("password-reset", "pasword resett"),
-    (
-        "password-reset",
-        "Hi, it's Tom from sales, my PIN does not work any more on the new laptop and I also can't recall the password, sorry about that",
-    ),
-    ("locked-account", "Acount blocked"),
-    ("locked-account", "typed my password wrong too many times and now it is locked"),
-    ("locked-account", "please unlock my user, I am with a customer"),
-    ("printer-not-printing", "paper is stuck in the printer again"),
-    ("printer-not-printing", "the copier/printer only gives out empty pages"),
-    ("printer-not-printing", "prints come out with stripes, cartridge is new"),
-    ("printer-not-printing", "Printr offlin"),
-    ("email-client", "Outlook stopped receiving anything since 8 am"),
-    ("email-client", "attachment too large, mail won't leave"),
-    ("email-client", "outlook is frozen"),
-    ("email-client", "I get no e-mails on my computer but the mobile gets them"),
-    ("wifi", "Wi-Fi password for guests?"),
-    ("wifi", "laptop cannot see the company wifi network"),
-    ("wifi", "WLAN weg im 2. Stock"),
-    ("wifi", "wirless signal weak at the window seat"),
-    ("vpn", "tunnel drops every 10 minutes when I am in the home office"),
-    ("vpn", "can't reach the intranet from home"),
-    ("vpn", "Globalprotect says no gateway"),
-    ("vpn", "VPN?"),
-    ("video-call-audio", "colleagues see a black picture instead of me"),
-    ("video-call-audio", "Teams calls: microfone dead"),
-    (
-        "video-call-audio",
-        "my headphones are silent in every Zoom meeting since the update",
-    ),
-    ("slow-computer", "laptop crawls since Monday, even the mouse lags"),
-    ("slow-computer", "PC freezes when opening files"),
-    (
-        "slow-computer",
-        "memory full warning and everything hangs, I have restarted twice already and the fan sounds like a plane taking off",
-    ),
-    (None, "My desk lamp flickers"),
-    (None, "Can somebody bring me a bigger monitor"),
-    (None, "I want to change my last name in the phone book after my wedding"),
-    (None, "How do I book a parking space for a visitor"),
-    (None, "Adobe wants a serial number"),
-    (None, "Please set up a shared calendar for our team"),
-    (None, "My mouse is broken, I need another one"),
-    (None, "Is there a training for the new ERP system"),
-    (None, "SAP shows error 4711 when I post an invoice"),
-    (None, "lost my key card"),
-    (None, "The projector remote has no batteries"),
-    (None, "Desk phone has no dial tone"),
-]
+# where 0.42 is needed. After HELD_OUT was measured, UNKNOWN alone was raised, to widen
+# that gap.
 TICKETS = json.loads((FOLDER / "tickets.json").read_text())
 NASTY = [
     "",
@@ -181,7 +61,7 @@ NASTY = [
     "'printer':*A & !(wifi | vpn)",
     "print\0er \0",
     "% _ %s {0} \\x00 '; DROP TABLE l1walk_flow; --",
-    "🖨️ ﷽ 日本語 ԛ \u202e\u200b ǅ ﬁ İ ß",
+    "🖨️ ﷽ 日本語 \u202e\u200b ǅ ﬁ İ ß",
 ]
 
 
@@ -196,9 +76,7 @@ def demo_text(ticket: dict[str, Any]) -> str:
     return told(Ticket(title=ticket["title"], problem=ticket["problem"]))
 
 
-def judge(
-    user: User, flows: dict[str, Flow], table: list[tuple[str | None, str]]
-) -> Counter[str]:
+def judge(user: User, flows: dict[str, Flow], table: Table) -> Counter[str]:
     """Count what matching made of a table; name what it got wrong."""
     names = {flow.pk: name for name, flow in flows.items()}
     seen: Counter[str] = Counter()
@@ -296,18 +174,23 @@ def test_one_query_however_many_flows(account, alice, django_assert_num_queries)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
-def test_no_text_is_an_error(flows, alice, text):
-    matches = rank_flows(alice, text)
-    assert all(NEAR <= match.score <= 1 for match in matches)
-    response = signed_in(alice).get(
-        reverse("l1walk:suggestions"), {"problem_text": text}
-    )
-    assert response.status_code == 200
+def test_no_text_is_an_error(flows, alice):
+    client, url = signed_in(alice), reverse("l1walk:suggestions")
+    for text in NASTY:
+        matches = rank_flows(alice, text)
+        assert all(NEAR <= match.score <= 1 for match in matches)
+        assert client.get(url, {"problem_text": text}).status_code == 200
+    assert rank_flows(alice, "print\0er & | ! ( ) : * '")  # and the word is still heard
+
+
+def test_of_a_very_long_text_the_beginning_counts():
+    text = "printer " + " ".join(f"word{number}" for number in range(600))
+    assert len(telling(text)) == MOST_WORDS
+    assert "print" in telling(text)
 
 
 def test_only_words_that_tell_something_are_looked_for():
-    assert words("I can't print; it says “Wi‑Fi” or WI-FI and my E-Mails…") == [
+    assert words("I can't print; it says “Wi\u2011Fi” or WI-FI and my E-Mails…") == [
         "print",
         "wifi",
         "wifi",
@@ -335,13 +218,8 @@ def test_forms_of_a_word_meet(family):
 
 
 def test_short_words_keep_their_letters():
-    assert [stem(word) for word in ("vpn", "pin", "bus", "ink", "dies")] == [
-        "vpn",
-        "pin",
-        "bus",
-        "ink",
-        "dies",
-    ]
+    for word in ("vpn", "pin", "bus", "ink", "use", "red", "ring"):
+        assert stem(word) == word
 
 
 # --- the same on every database -------------------------------------------------------
@@ -362,26 +240,27 @@ def said_of(matches: list[Match]) -> list[tuple[str, float, bool]]:
     return [(row.flow.title, round(row.score, 3), row.strong) for row in matches]
 
 
-def asked(text: str) -> dict[str, str]:
-    return {stem(word): word for word in words(text)}
-
-
 def test_the_score_is_plain_arithmetic():
     # "printer" is in the title of one and in the questions of another of the three:
     # 1 / 1.3 of a whole word, explained by 1.0 and 0.3; "marmalade" costs 0.25.
-    told = 0.8 + 1 / 1.3 + 0.25
-    assert said_of(ranked(paper_flows(), asked("printer marmalade"))) == [
-        ("Printer", round(1 / 1.3 / told, 3), False),
-        ("Wi-Fi", round(0.3 / 1.3 / told, 3), False),
-    ][:1] + [("Wi-Fi", 0.127, False)] * (NEAR <= 0.127)
-    # 8 and 9 trigrams, 4 of them in common with "printer".
+    total = 0.8 + 1 / 1.3 + 0.25
+    assert said_of(ranked(paper_flows(), telling("printer marmalade"))) == [
+        ("Printer", round(1 / 1.3 / total, 3), True)
+    ]
+
+
+def test_a_misspelt_word_counts_by_the_letters_it_has_in_common():
     assert trigrams("pritner") & trigrams("printer") == {"  p", " pr", "pri", "er "}
+    # 4 of 8 on both sides: half a word of the title.
+    assert said_of(ranked(paper_flows(), telling("pritner"))) == [
+        ("Printer", round(0.5 / 1.8, 3), False)
+    ]
 
 
 @pytest.mark.parametrize("text", ["pritner", "home wireless", "paper and toner", "vpn"])
 def test_the_order_of_the_rows_makes_no_difference(text):
     flows = paper_flows()
-    there, back = ranked(flows, asked(text)), ranked(flows[::-1], asked(text))
+    there, back = ranked(flows, telling(text)), ranked(flows[::-1], telling(text))
     assert said_of(there) == said_of(back)
     assert there
 
@@ -390,12 +269,12 @@ def test_the_order_of_the_rows_makes_no_difference(text):
 def test_what_the_database_returns_is_scored_like_flows_on_paper(flows, alice):
     on_paper = sorted(flows.values(), key=lambda flow: flow.title, reverse=True)
     for _right, text in HELD_OUT:
-        assert rank_flows(alice, text) == ranked(on_paper, asked(text))
+        assert rank_flows(alice, text) == ranked(on_paper, telling(text))
 
 
 @given(st.text(max_size=300))
 def test_any_text_is_scored_from_nothing_to_all(text):
-    matches = ranked(paper_flows(), asked(text))
+    matches = ranked(paper_flows(), telling(text))
     assert all(0 <= match.score <= 1 for match in matches)
     assert sum(match.strong for match in matches) <= 1
 

@@ -55,7 +55,8 @@ def abandoned(account: Account, by: User, flow: Flow | None, **over: Any) -> Any
 def second_version(flow: Flow, by: User) -> Flow:
     Flow.objects.filter(pk=flow.pk).update(draft=printer_graph("Who prints?").to_dict())
     publish_flow(flow, by=by)
-    return Flow.objects.select_related("current_version").get(pk=flow.pk)
+    row: Flow = Flow.objects.select_related("current_version").get(pk=flow.pk)
+    return row
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ def tickets(request: UserRequest) -> HttpResponse:
     status = request.GET.get("status", Ticket.Status.OPEN)
     if status in Ticket.Status.values:
         rows = rows.filter(status=status)
+    else:
+        status = "all"
     context = {
         "list": slice_of(request, rows),
         "status": status,
@@ -69,7 +71,8 @@ def show(
     )
     context = {
         "ticket": row,
-        "notes": row.notes.select_related("author"),
+        # By time: a note's id is as old as the page that it was written on.
+        "notes": row.notes.select_related("author").order_by("at", "id"),
         "walks": walks.select_related("flow", "created_by_user").order_by("-id")[:50],
         "form": form,
     }

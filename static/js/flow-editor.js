@@ -53,5 +53,13 @@
     if (dirty) event.preventDefault();
   });
   follow();
-  document.querySelector(".editor-outline [aria-current]")?.scrollIntoView({ block: "nearest" });
+
+  // Only the outline moves, never the page.
+  const outline = document.querySelector(".editor-outline");
+  const current = outline.querySelector("[aria-current]");
+  if (current) {
+    const { top } = outline.getBoundingClientRect();
+    const away = current.getBoundingClientRect().top - top;
+    if (away > outline.clientHeight / 2) outline.scrollTop = away - outline.clientHeight / 3;
+  }
 })();

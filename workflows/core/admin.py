@@ -10,15 +10,15 @@ from django.contrib.auth.models import Group
 from django.contrib.contenttypes.admin import GenericTabularInline
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 from workflows.core.accounts import ROLES, Account, User
 from workflows.core.machine import Move
 
-# Beyond this many rows a list says "10000" and filters are the way on: counting a
+# Beyond this many rows a list says "2000" and filters are the way on: counting a
 # million rows costs more than showing any page of them.
-COUNTED_ROWS = 10_000
+COUNTED_ROWS = 2_000
 
 
 class CappedPaginator(Paginator[Any]):
@@ -70,6 +70,7 @@ class MoveInline(ReadOnly, GenericTabularInline):  # type: ignore[misc]
     """The history of a machine on its admin page."""
 
     model = Move
+    template = "admin/rows_inline.html"
     ct_field, ct_fk_field = "content_type", "object_id"
     fields = ("at", "name", "source", "target", "actor_name", "note")
     readonly_fields = fields

@@ -8,25 +8,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('workflows', '0003_roles'),
+        ("workflows", "0003_roles"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Parcel',
+            name="Parcel",
             fields=[
-                ('id', models.UUIDField(default=workflows.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('state', django_fsm.FSMField(choices=[('packed', 'Packed'), ('sent', 'Sent'), ('delivered', 'Delivered')], default='packed', max_length=50, protected=True)),
-                ('address', models.CharField(blank=True, max_length=100)),
-                ('token', workflows.core.secrets.SealedField(blank=True, default='')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workflows.account')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=workflows.core.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "state",
+                    django_fsm.FSMField(
+                        choices=[
+                            ("packed", "Packed"),
+                            ("sent", "Sent"),
+                            ("delivered", "Delivered"),
+                        ],
+                        default="packed",
+                        max_length=50,
+                        protected=True,
+                    ),
+                ),
+                ("address", models.CharField(blank=True, max_length=100)),
+                ("token", workflows.core.secrets.SealedField(blank=True, default="")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="workflows.account",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
     ]

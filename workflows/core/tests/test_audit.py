@@ -42,7 +42,7 @@ def test_the_database_refuses(move, attempt):
 
 
 def test_a_move_outlives_the_account_with_all_its_people(move, account):
-    """Its foreign keys are no constraints, or such a deletion would have to touch it."""
+    """Its foreign keys are no constraints, or the deletion would have to touch it."""
     account.delete()
     kept = Move.objects.get()
     assert (kept.account_id, kept.actor_name) == (move.account_id, "Alice")

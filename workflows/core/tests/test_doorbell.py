@@ -64,9 +64,11 @@ def test_after_a_rollback_there_is_no_ring(broker, django_capture_on_commit_call
             ring(TASK)
             raise ZeroDivisionError
 
-    with django_capture_on_commit_callbacks(execute=True) as callbacks:
-        with pytest.raises(ZeroDivisionError):
-            fail()
+    with (
+        django_capture_on_commit_callbacks(execute=True) as callbacks,
+        pytest.raises(ZeroDivisionError),
+    ):
+        fail()
     assert callbacks == []
     assert rung(broker) == []
 

@@ -99,27 +99,32 @@ def test_without_a_transition_fields_are_saved_and_no_move_is_written(account):
 
 
 def test_an_exception_inside_takes_row_and_move_back(account, alice):
-    parcel = make_parcel(account)
-    with (
-        pytest.raises(ZeroDivisionError),
-        Parcel.moving(parcel.pk, by=alice) as row,
-    ):
-        row.send("Elm Street 1")
-        raise ZeroDivisionError
+    parcel, lent = make_parcel(account), []
+
+    def fail():
+        with Parcel.moving(parcel.pk, by=alice) as row:
+            lent.append(row)
+            row.send("Elm Street 1")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert state_of(parcel) == S.PACKED
     assert len(history(parcel)) == 1
     with pytest.raises(NotLent):  # the loan has ended for the caller too
-        row.save()
+        lent[0].save()
 
 
 def test_a_transition_that_is_not_allowed_changes_nothing(account):
     parcel = make_parcel(account)
-    with (
-        pytest.raises(TransitionNotAllowed),
-        Parcel.moving(parcel.pk, by=None) as row,
-    ):
-        row.address = "Elm Street 1"
-        row.deliver()
+
+    def skip_a_state():
+        with Parcel.moving(parcel.pk, by=None) as row:
+            row.address = "Elm Street 1"
+            row.deliver()
+
+    with pytest.raises(TransitionNotAllowed):
+        skip_a_state()
     assert Parcel.objects.get(pk=parcel.pk).address == ""
 
 
@@ -136,24 +141,30 @@ def test_machines_are_moved_within_each_other_and_fail_together(account):
             two.send()
     assert (state_of(outer), state_of(inner)) == (S.SENT, S.SENT)
 
-    with pytest.raises(ZeroDivisionError), Parcel.moving(outer.pk, by=None) as one:
-        one.deliver()
-        with Parcel.moving(inner.pk, by=None) as two:
-            two.deliver()
-        raise ZeroDivisionError
+    def fail():
+        with Parcel.moving(outer.pk, by=None) as one:
+            one.deliver()
+            with Parcel.moving(inner.pk, by=None) as two:
+                two.deliver()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert (state_of(outer), state_of(inner)) == (S.SENT, S.SENT)
     assert len(history(outer)) == len(history(inner)) == 2
 
 
 def test_a_row_that_moved_meanwhile_is_not_overwritten(account):
     parcel = make_parcel(account)
-    with (
-        pytest.raises(ConcurrentTransition, match="moved meanwhile"),
-        Parcel.moving(parcel.pk, by=None) as row,
-    ):
-        with Parcel.moving(parcel.pk, by=None) as faster:
-            faster.send()
-        row.send()
+
+    def send_twice():
+        with Parcel.moving(parcel.pk, by=None) as row:
+            with Parcel.moving(parcel.pk, by=None) as faster:
+                faster.send()
+            row.send()
+
+    with pytest.raises(ConcurrentTransition, match="moved meanwhile"):
+        send_twice()
     assert state_of(parcel) == S.PACKED
     assert len(history(parcel)) == 1
 
@@ -251,8 +262,10 @@ def test_the_first_state_field_is_the_main_one():
 
 def test_a_move_costs_three_statements_and_its_transaction(account, alice):
     parcel = make_parcel(account, by=alice)
-    with CaptureQueriesContext(connection) as captured:
-        with Parcel.moving(parcel.pk, by=alice) as row:
-            row.send()
+    with (
+        CaptureQueriesContext(connection) as captured,
+        Parcel.moving(parcel.pk, by=alice) as row,
+    ):
+        row.send()
     first_words = [query["sql"].split()[0] for query in captured]
     assert first_words == ["SAVEPOINT", "SELECT", "UPDATE", "INSERT", "RELEASE"]

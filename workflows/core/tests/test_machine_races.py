@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def at_once(people, act):
-    """Let each person act on a thread and a connection of their own; return outcomes."""
+    """Let each act on a thread and a connection of their own; return the outcomes."""
     start = Barrier(len(people))
 
     def run(person):

@@ -1,4 +1,4 @@
-"""What is older than it is kept is deleted; nothing else is, and nothing on a dry run."""
+"""What is older than it is kept is deleted, and nothing else is."""
 
 from datetime import timedelta
 
@@ -45,9 +45,7 @@ def sessions():
 
 
 def logins():
-    return [
-        set(model.objects.values_list("username", flat=True)) for model in LOGINS
-    ]
+    return [set(model.objects.values_list("username", flat=True)) for model in LOGINS]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -65,9 +66,7 @@ def create_flow(
     """
     if key and Flow.objects.filter(pk=key).exclude(account=account).exists():
         key = None
-    base = slugify(title)[:70] or "flow"
-    for number in range(1, 1000):
-        slug = base if number == 1 else f"{base}-{number}"
+    for slug in short_names(title):
         try:
             with transaction.atomic():
                 return Flow.begin(
@@ -89,7 +88,14 @@ def create_flow(
                 return made
             if not rows.filter(slug=slug).exists():
                 raise
-    raise IntegrityError(f"no free short name for {base}")
+    raise IntegrityError(f"no free short name for {title}")
+
+
+def short_names(title: str) -> Iterator[str]:
+    """Give the short names that a flow may get, the plain one first."""
+    base = slugify(title)[:70] or "flow"
+    for number in range(1, 1000):
+        yield base if number == 1 else f"{base}-{number}"
 
 
 def as_note(problem: Problem) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def search(request: UserRequest) -> HttpResponse:
         tickets = Ticket.objects.visible_to(request.user)
         number = number_in(text)
         words = Q(title__icontains=text) | Q(requester__icontains=text)
-        fits = words if number is None else Q(number=number)
+        fits = words if number is None else Q(number=number) | words
         context["tickets"] = tickets.filter(fits).order_by("-id")[:FOUND]
         flows = Flow.objects.visible_to(request.user).defer("draft")
         found = Q(title__icontains=text) | Q(keywords__icontains=text)

@@ -1,0 +1,209 @@
+"""`manage.py up`: the whole product starts, serves, and ends without a trace."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.program import ROOT, clean_environment, run_python
+
+pytestmark = pytest.mark.slow
+
+STARTED_WITHIN = 60.0  # seconds
+STOPPED_WITHIN = 20.0  # seconds
+RUNS_AT = re.compile(rb"Handrail runs at http://localhost:(\d+)/")
+
+
+class Up:
+    """A running product, as a person started it."""
+
+    def __init__(self, data: Path, port: int, *arguments: str) -> None:
+        self.data = data
+        self.log = data / f"up-{time.monotonic_ns()}.log"
+        command = [sys.executable, "manage.py", "up", f"--port={port}", *arguments]
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=clean_environment(DATA_DIR=str(data), COVERAGE_PROCESS_START=""),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.port = self.wait_for_address()
+
+    def wait_for_address(self) -> int:
+        deadline = time.monotonic() + STARTED_WITHIN
+        while time.monotonic() < deadline:
+            if found := RUNS_AT.search(self.log.read_bytes()):
+                return int(found[1])
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise AssertionError(self.log.read_text())
+
+    def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("localhost", self.port, timeout=20)
+        connection.request("GET", path, headers={"Connection": "close", **headers})
+        return connection.getresponse()
+
+    def stop(self, by: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(by)
+        return self.process.wait(STOPPED_WITHIN)
+
+
+def processes_of(data: Path) -> list[str]:
+    """Return the command of every process that was started for this folder."""
+    mark = f"DATA_DIR={data}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (entry / "environ").read_bytes().split(b"\0")
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:  # it ended meanwhile, or is not ours to look at
+            continue
+        if mark in environment and state != "Z":
+            found.append(command)
+    return found
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A folder with the keys of one's own machine; nothing of it outlives the test."""
+    folder = tmp_path / "data"
+    assert run_python("-m", "config.local", DATA_DIR=str(folder)).returncode == 0
+    yield folder
+    left = processes_of(folder)
+    for entry in Path("/proc").glob("[0-9]*") if left else ():
+        try:
+            if f"DATA_DIR={folder}".encode() in (entry / "environ").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)
+        except OSError:
+            continue
+
+
+@pytest.fixture
+def up(data: Path) -> Callable[..., Up]:
+    def start(port: int | None = None, *arguments: str) -> Up:
+        return Up(data, port or free_port(), "--no-demo", *arguments)
+
+    return start
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_the_product_starts_serves_and_ends(up, data):
+    first = up()
+    page = first.get("/login/")
+    html = page.read().decode()
+    assert page.status == 200
+
+    styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', html)
+    scripts = re.findall(r'<script src="([^"]+)"', html)
+    assert styles
+    assert scripts
+    for path in styles + scripts:
+        assert re.search(r"\.[0-9a-f]{12}\.(css|js)$", urlsplit(path).path), path
+        asset = first.get(path, **{"Accept-Encoding": "gzip"})
+        body = asset.read()
+        assert asset.status == 200
+        assert "max-age=315360000" in asset.headers["Cache-Control"]
+        assert "immutable" in asset.headers["Cache-Control"]
+        assert asset.headers["Content-Encoding"] == "gzip"
+        assert len(gzip.decompress(body)) > len(body)
+
+    ready = first.get("/readyz")
+    assert (ready.status, json.load(ready)["status"]) == (200, "ok")
+    running = " ".join(processes_of(data))
+    assert "gunicorn" in running
+    assert "celery" in running
+
+    # Somebody starts it again beside the first: it takes the next free port.
+    beside = up(first.port)
+    assert first.port < beside.port <= first.port + 20
+    assert beside.get("/readyz").status == first.get("/readyz").status == 200
+    assert beside.stop() == 0
+    assert first.get("/readyz").status == 200
+
+    started = time.monotonic()
+    assert first.stop() == 0
+    assert time.monotonic() - started < STOPPED_WITHIN
+    assert processes_of(data) == []
+    assert "Traceback" not in first.log.read_text()
+    with pytest.raises(OSError, match="refused"):
+        first.get("/login/")
+
+
+MAKE = """
+from workflows.core.accounts import Account
+Account.objects.create(name="Acme", slug="acme")
+"""
+COUNT = """
+from workflows.core.accounts import Account
+print(Account.objects.count())
+"""
+
+
+def test_a_second_start_keeps_the_data_and_any_end_is_clean(up, data):
+    def shell(code: str) -> str:
+        arguments = ("manage.py", "shell", "--no-imports", "-c", code)
+        done = run_python(*arguments, DATA_DIR=str(data))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    keys = (data / "local.env").read_text()
+    assert up().stop(signal.SIGTERM) == 0
+    assert processes_of(data) == []
+    shell(MAKE)
+
+    again = up()
+    assert again.get("/login/").status == 200
+    # The terminal is closed, and whoever is impatient presses Ctrl-C as well.
+    again.process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert again.stop(signal.SIGINT) == 0
+    assert processes_of(data) == []
+    assert shell(COUNT) == "1"
+    assert (data / "local.env").read_text() == keys
+
+
+def test_when_one_part_dies_the_others_are_stopped_too(up, data):
+    product = up()
+    [worker, *_pool] = [
+        int(entry.name)
+        for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda e: int(e.name))
+        if is_worker_of(entry, product.process.pid)
+    ]
+    os.kill(worker, signal.SIGKILL)
+    assert product.process.wait(STOPPED_WITHIN) != 0
+    assert "celery ended with exit code -9" in product.log.read_text()
+    assert processes_of(data) == []
+
+
+def is_worker_of(entry: Path, parent: int) -> bool:
+    try:
+        fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        return (
+            int(fields[1]) == parent and b"celery" in (entry / "cmdline").read_bytes()
+        )
+    except OSError:
+        return False

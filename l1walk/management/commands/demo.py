@@ -18,7 +18,12 @@ from django.utils import timezone
 from l1walk.actions import escalations, walks
 from l1walk.actions.flows import import_flow, publish_flow
 from l1walk.actions.tickets import open_ticket
-from l1walk.graphs.definition import TERMINALS, EscalationCategory, NodeType
+from l1walk.graphs.definition import (
+    TERMINALS,
+    Definition,
+    EscalationCategory,
+    NodeType,
+)
 from l1walk.models import Flow, L1WalkSession
 from workflows.core.accounts import ENGINEER, MANAGER, TECHNICIAN, Account, User
 from workflows.core.ids import uuid7
@@ -65,7 +70,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if Account.objects.filter(slug="demo").exists():
-            raise CommandError("The account “demo” is there already; nothing was changed.")
+            raise CommandError(
+                "The account “demo” is there already; nothing was changed."
+            )
         with transaction.atomic():
             make_demo(random.Random(7))  # noqa: S311  (the same story every time)
         self.stdout.write("The account “demo” is ready.")
@@ -105,7 +112,9 @@ def make_people(account: Account) -> Iterator[User]:
         )
         user.groups.add(Group.objects.get(name=role))
         yield user
-    User.objects.create_superuser("olga", "olga@example.com", PASSWORD, first_name="Olga")
+    User.objects.create_superuser(
+        "olga", "olga@example.com", PASSWORD, first_name="Olga"
+    )
 
 
 def make_flows(account: Account, author: User) -> Iterator[tuple[str, Flow]]:
@@ -166,8 +175,11 @@ def answer(walk: L1WalkSession, call: Call, dice: random.Random) -> None:
             now=at,
         )
         return
-    # Authors put the likeliest answer first.
-    weights = [3.0 / (place + 1) for place in range(len(node.answers))]
+    # Most callers can be helped: their answers tend to lead to a solved end.
+    graph = walk.definition
+    assert graph is not None
+    far = steps_to_solved(graph)
+    weights = [1 / (1 + far.get(answer.to, 9)) ** 1.3 for answer in node.answers]
     walks.answer_node(
         walk,
         by=call.by,
@@ -177,6 +189,19 @@ def answer(walk: L1WalkSession, call: Call, dice: random.Random) -> None:
         note=note,
         now=at,
     )
+
+
+def steps_to_solved(graph: Definition) -> dict[str, int]:
+    """Return how far each node is from the nearest solved end, in answers."""
+    far = {node.id: 0 for node in graph.nodes if node.type == NodeType.RESOLVED}
+    for distance in range(1, len(graph.nodes)):
+        near = [
+            node.id
+            for node in graph.nodes
+            if node.id not in far and any(answer.to in far for answer in node.answers)
+        ]
+        far |= dict.fromkeys(near, distance)
+    return far
 
 
 def at_end(walk: L1WalkSession) -> bool:

@@ -41,7 +41,8 @@ SELECT
     CASE WHEN status = 'escalated' AND n %% 50 <> 1 THEN at END,
     CASE WHEN status = 'escalated' AND n %% 50 <> 1 THEN at END,
     CASE status WHEN 'escalated' THEN 'needs_access' END,
-    at, at, CASE status WHEN 'resolved' THEN at END, CASE status WHEN 'escalated' THEN at END
+    at, at, CASE status WHEN 'resolved' THEN at END,
+    CASE status WHEN 'escalated' THEN at END
 FROM (
     SELECT n, now() - interval '1 year' * (1 - n / %(rows)s::float) AS at,
         CASE WHEN n %% 50 = 1 OR n %% 5 = 2 THEN 'escalated'

@@ -52,7 +52,7 @@ def cold_cache() -> None:
     cache.clear()
 
 
-_flush = TransactionTestCase._fixture_teardown
+_flush: Any = getattr(TransactionTestCase, "_fixture_teardown")  # noqa: B009
 
 
 def _flush_and_restore(self: TransactionTestCase) -> None:
@@ -69,7 +69,7 @@ def _flush_and_restore(self: TransactionTestCase) -> None:
             import_module(name).Migration.operations[0].code(apps, editor)
 
 
-TransactionTestCase._fixture_teardown = _flush_and_restore  # type: ignore[method-assign]
+setattr(TransactionTestCase, "_fixture_teardown", _flush_and_restore)  # noqa: B010
 
 
 @pytest.fixture

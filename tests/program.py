@@ -7,7 +7,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Nothing of the tests' settings; what a process needs, and what measures coverage.
-KEPT = ("PATH", "HOME", "TMPDIR", "COVERAGE_FILE", "COVERAGE_PROCESS_START")
+KEPT: tuple[str, ...] = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "COVERAGE_FILE",
+    "COVERAGE_PROCESS_START",
+)
 KEPT += ("COVERAGE_PROCESS_CONFIG",)
 
 

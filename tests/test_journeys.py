@@ -256,7 +256,8 @@ PAGES = {
     "egon": (
         "/", "/escalations/", "/escalations/{waiting}/", "/escalations/{escalated}/",
         "/flows/new/", "/flows/import/", "/flows/{flow}/edit/", "/flows/{flow}/",
-        "/flows/{flow}/describe/", "/flows/{flow}/preview/", "/flows/{flow}/versions/1/",
+        "/flows/{flow}/describe/", "/flows/{flow}/preview/",
+        "/flows/{flow}/versions/1/",
     ),
     "mona": (
         "/", "/escalations/{escalated}/", "/reports/", "/reports/stale/",

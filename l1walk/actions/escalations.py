@@ -124,7 +124,7 @@ def close_escalation(
         _only_holder(row, by)
         row.close(outcome=outcome, notes=notes, at=at)
         tickets = gateway_for(row, by=by)
-        label = row.get_handoff_outcome_display()  # type: ignore[attr-defined]
+        label = row.get_handoff_outcome_display()
         text = f"{label}\n\n{notes}".strip()
         tickets.add_note(row.ticket_id, text, "internal", is_resolution=True)
         tickets.close(row.ticket_id)
@@ -161,7 +161,7 @@ def send_notice(walk: L1WalkSession) -> None:
     addresses = [user.email for user in engineers_of(walk) if user.email]
     if not addresses:
         return
-    category = walk.get_escalation_reason_category_display()  # type: ignore[attr-defined]
+    category = walk.get_escalation_reason_category_display()
     url = settings.PUBLIC_URL + reverse("l1walk:handoff", args=[walk.pk])
     EmailMessage(
         subject=_("Escalated: ticket %(ticket)s, %(category)s")

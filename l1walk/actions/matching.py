@@ -112,9 +112,9 @@ def rank_flows(user: User, text: str) -> list[Match]:
     if not (asked := telling(text)):
         return []
     rows = Flow.objects.visible_to(user).filter(state=Flow.State.PUBLISHED)
-    rows = likeliest(rows, asked.values()).select_related("current_version")
-    flows = list(rows.defer("draft", "draft_notes", "current_version__definition"))
-    return ranked(flows, asked)
+    found = likeliest(rows, asked.values()).select_related("current_version")
+    found = found.defer("draft", "draft_notes", "current_version__definition")
+    return ranked(list(found), asked)
 
 
 def likeliest(rows: QuerySet[Flow], asked: Iterable[str]) -> QuerySet[Flow]:

@@ -74,7 +74,7 @@ class InternalTickets:
             title=row.title,
             requester=row.requester,
             contact=row.contact,
-            status=row.get_status_display(),  # type: ignore[attr-defined]
+            status=row.get_status_display(),
             problem=row.problem,
         )
 
@@ -147,7 +147,7 @@ def open_ticket(
     with transaction.atomic():
         # The account's row is the lock on its numbers.
         Account.objects.select_for_update().get(pk=account.pk)
-        known = Ticket.objects.filter(pk=key).first() if key else None
+        known: Ticket | None = Ticket.objects.filter(pk=key).first() if key else None
         if known is not None and known.account_id == account.pk:
             return known
         rows = Ticket.objects.filter(account=account)

@@ -127,7 +127,8 @@ def begin_walk(
             )
     except IntegrityError:
         known = L1WalkSession.objects.filter(account=account, start_key=start_key)
-        if (walk := known.first()) is not None:
+        walk: L1WalkSession | None = known.first()
+        if walk is not None:
             return walk
         raise
 
@@ -250,7 +251,7 @@ def _why_not(walk: L1WalkSession, key: UUID) -> Moved:
 def undo_step(
     walk: L1WalkSession, *, by: User, version: int, now: datetime | None = None
 ) -> WalkStep:
-    """Take the last answer back; the step stays, marked. ``walk`` is brought up to date.
+    """Take the last answer back: the step stays, marked; ``walk`` is up to date.
 
     Raises NothingToUndo, Ended or Moved.
     """
@@ -347,7 +348,8 @@ def resume_walk(
         known = L1WalkSession.objects.filter(
             account=old.account_id, start_key=start_key
         )
-        if (made := known.first()) is not None:
+        made: L1WalkSession | None = known.first()
+        if made is not None:
             return made
         steps = old.live_steps()
         new = L1WalkSession.begin(
@@ -417,7 +419,8 @@ def restart_walk(
         known = L1WalkSession.objects.filter(
             account=walk.account_id, start_key=start_key
         )
-        if (made := known.first()) is not None:
+        made: L1WalkSession | None = known.first()
+        if made is not None:
             return made
         note = _("Started again on “%(flow)s”.") % {"flow": flow.title}
         with L1WalkSession.moving(walk.pk, by=by, note=note) as row:
@@ -451,7 +454,7 @@ def summary(walk: L1WalkSession) -> str:
     if not steps:
         lines.append(_("No step was answered."))
     if walk.escalation_reason_category:
-        category = walk.get_escalation_reason_category_display()  # type: ignore[attr-defined]
+        category = walk.get_escalation_reason_category_display()
         lines += ["", _("Escalated: %(category)s") % {"category": category}]
         if walk.escalation_reason:
             lines.append(walk.escalation_reason)

@@ -43,9 +43,11 @@ class AnswerData:
         """
         try:
             return cls(
-                submission=Submission(int(post["version"]), UUID(post["key"])),
-                node_id=post["node"],
-                answer_key=post["answer"],
+                submission=Submission(
+                    int(str(post["version"])), UUID(str(post["key"]))
+                ),
+                node_id=str(post["node"]),
+                answer_key=str(post["answer"]),
                 note=post.get("note", "").strip()[:MAX_NOTE],
             )
         except (KeyError, ValueError) as error:

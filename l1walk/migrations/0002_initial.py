@@ -588,8 +588,8 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("undone_at__isnull", True), ("undone_by__isnull", True)),
                     models.Q(
-                        ("undone_at__isnull", False),
                         ("undone_at__gte", models.F("answered_at")),
+                        ("undone_at__isnull", False),
                         ("undone_by__isnull", False),
                     ),
                     _connector="OR",

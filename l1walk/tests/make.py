@@ -11,12 +11,8 @@ from l1walk.graphs.definition import Answer, Definition, Node, NodeType
 from l1walk.models import Flow, L1WalkSession
 from workflows.core.accounts import Account, User
 
-Q, I, R, E = (
-    NodeType.QUESTION,
-    NodeType.INSTRUCTION,
-    NodeType.RESOLVED,
-    NodeType.ESCALATE,
-)
+QUESTION, INSTRUCTION = NodeType.QUESTION, NodeType.INSTRUCTION
+RESOLVED, ESCALATE = NodeType.RESOLVED, NodeType.ESCALATE
 
 
 def printer_graph(first: str = "Can anyone else print?") -> Definition:
@@ -26,7 +22,7 @@ def printer_graph(first: str = "Can anyone else print?") -> Definition:
         nodes=(
             Node(
                 "scope",
-                Q,
+                QUESTION,
                 first,
                 "Ask for a **colleague** next to them.",
                 (
@@ -34,10 +30,16 @@ def printer_graph(first: str = "Can anyone else print?") -> Definition:
                     Answer("a2", "Nobody can", "hand"),
                 ),
             ),
-            Node("queue", I, "Clear the queue", "", (Answer("a1", "Done", "again"),)),
+            Node(
+                "queue",
+                INSTRUCTION,
+                "Clear the queue",
+                "",
+                (Answer("a1", "Done", "again"),),
+            ),
             Node(
                 "again",
-                Q,
+                QUESTION,
                 "Does it print now?",
                 "",
                 (
@@ -46,8 +48,8 @@ def printer_graph(first: str = "Can anyone else print?") -> Definition:
                     Answer("a3", "Ask me again", "scope"),
                 ),
             ),
-            Node("ok", R, "It prints again"),
-            Node("hand", E, "Print team takes over", "", (), "steps_exhausted"),
+            Node("ok", RESOLVED, "It prints again"),
+            Node("hand", ESCALATE, "Print team takes over", "", (), "steps_exhausted"),
         ),
     )
 
@@ -57,7 +59,8 @@ def make_flow(account: Account, *, title: str = "Printer", **over: Any) -> Flow:
     graph = over.pop("definition", None) or printer_graph()
     flow = create_flow(account, by=None, title=title, definition=graph, **over)
     publish_flow(flow, by=None)
-    return Flow.objects.select_related("current_version").get(pk=flow.pk)
+    published: Flow = Flow.objects.select_related("current_version").get(pk=flow.pk)
+    return published
 
 
 def make_walk(
@@ -92,7 +95,8 @@ def give(walk: L1WalkSession, by: User, *keys: str, **over: Any) -> L1WalkSessio
 
 
 def reread(walk: L1WalkSession) -> L1WalkSession:
-    return L1WalkSession.objects.select_related("flow").get(pk=walk.pk)
+    fresh: L1WalkSession = L1WalkSession.objects.select_related("flow").get(pk=walk.pk)
+    return fresh
 
 
 def posted(walk: L1WalkSession, answer: str, **over: Any) -> dict[str, Any]:

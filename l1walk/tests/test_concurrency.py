@@ -1,4 +1,4 @@
-"""Two tabs, two engineers, fifty at once: one wins, the others are told, nothing is lost."""
+"""Two tabs, two engineers, fifty at once: one wins, the others are told."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 def change(row: models.Model, **columns: Any) -> None:
     """UPDATE the row as no verb would, without Django's checks."""
-    queryset = models.QuerySet(type(row)).filter(pk=row.pk)
+    queryset: models.QuerySet[Any] = models.QuerySet(type(row)).filter(pk=row.pk)
     models.QuerySet.update(queryset, **columns)
 
 

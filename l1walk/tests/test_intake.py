@@ -62,7 +62,8 @@ def page(response: Any) -> str:
 def begun(response: Any) -> L1WalkSession:
     """Return the walk that a response leads to."""
     assert response.status_code == 303, page(response)
-    walk = L1WalkSession.objects.select_related("flow").latest("id")
+    rows = L1WalkSession.objects.select_related("flow", "flow_version")
+    walk: L1WalkSession = rows.latest("id")
     assert response.url == url("walk", walk.pk)
     return walk
 

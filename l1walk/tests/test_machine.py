@@ -1,5 +1,7 @@
 """Every state and every transition of walks, handoffs, flows and tickets."""
 
+from typing import Any
+
 import pytest
 from django_fsm import TransitionNotAllowed, can_proceed
 
@@ -49,7 +51,7 @@ TARGETS = {
     (Ticket, "escalate"): T.ESCALATED,
     (Ticket, "reopen"): T.OPEN,
 }
-TABLES = [
+TABLES: list[Any] = [
     (L1WalkSession, "status", S, STATUS),
     (L1WalkSession, "handoff", H, HANDOFF),
     (Flow, "state", F, FLOW),

@@ -306,7 +306,9 @@ def publish_many(account: Account, number: int, *, title: str, text: str = "") -
         FlowVersion(flow=row, number=1, definition={}, sha256="0" * 64) for row in rows
     ]
     FlowVersion.objects.bulk_create(versions)
-    mine = models.QuerySet(Flow).filter(account=account, state=Flow.State.DRAFT)
+    mine: models.QuerySet[Flow] = models.QuerySet(Flow).filter(
+        account=account, state=Flow.State.DRAFT
+    )
     first = FlowVersion.objects.filter(flow=models.OuterRef("pk")).values("pk")[:1]
     models.QuerySet.update(
         mine, current_version=models.Subquery(first), state=Flow.State.PUBLISHED

@@ -95,11 +95,10 @@ def test_an_answer_that_is_not_on_the_screen(walk, alice):
         answer(walk, alice, "a1", node="nowhere")
     with pytest.raises(walks.Moved):
         answer(walk, alice, "a1", node="again")
+    key, before = uuid4(), reread(walk)
+    answer(walk, alice, "a1", sent=walks.Submission(0, key))
+    before.version = 1
     with pytest.raises(walks.AlreadyDone):
-        key = uuid4()
-        before = reread(walk)
-        answer(walk, alice, "a1", sent=walks.Submission(0, key))
-        before.version = 1
         answer(before, alice, "zz", sent=walks.Submission(0, key))
 
 

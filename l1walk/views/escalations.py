@@ -13,6 +13,7 @@ from django.db.models.functions import Concat
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 from django_fsm import TransitionNotAllowed
@@ -85,10 +86,11 @@ def with_last_answer(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Add ``ruled_out``: the last thing that was asked, and what came out."""
     last = WalkStep.objects.filter(session=OuterRef("pk"), undone_at=None)
     words = Concat(
-        "question_text", Value(" – "), "answer_label", output_field=TextField()
+        "question_text", Value(": "), "answer_label", output_field=TextField()
     )
     latest = last.order_by("-seq").annotate(words=words).values("words")[:1]
-    return rows.defer("flow__draft").annotate(ruled_out=Subquery(latest))
+    annotated: QuerySet[Any] = rows.annotate(ruled_out=Subquery(latest))
+    return annotated.defer("flow__draft")
 
 
 def find_escalation(request: UserRequest, pk: UUID) -> L1WalkSession:
@@ -128,6 +130,7 @@ def show(
 def outpaced(request: UserRequest, pk: UUID) -> HttpResponse:
     """Tell who was faster, and when."""
     row = find_escalation(request, pk)
+    text: str | Promise
     if row.handoff == Handoff.WAITING:
         text = _("It is back in the queue: claim it first.")
     elif row.handoff == Handoff.CLOSED:
@@ -137,7 +140,7 @@ def outpaced(request: UserRequest, pk: UUID) -> HttpResponse:
     else:
         at = timezone.localtime(row.claimed_at).strftime("%H:%M")
         text = _("%(who)s claimed it at %(at)s.") % {"who": row.claimed_by, "at": at}
-    messages.warning(request, text)
+    messages.warning(request, str(text))
     return see_other("l1walk:handoff", pk)
 
 

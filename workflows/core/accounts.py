@@ -113,7 +113,7 @@ class AccountUserManager(UserManager["User"]):
             .order_by()
             .values("user_id")
             .annotate(ids=GroupIds("group_id"))
-            .values("ids")
+            .values("ids")  # type: ignore[misc]
         )
         return self.select_related("account").annotate(
             group_ids=models.Subquery(groups)
@@ -133,7 +133,7 @@ class User(AbstractUser):
         help_text=_("Answer with 1 to 9, U, N, R, E on the walk screen."),
     )
 
-    objects = AccountUserManager()
+    objects = AccountUserManager()  # type: ignore[misc]
     rights: set[str] | None = None  # of the loaded object: a request asks many times
 
     class Meta(AbstractUser.Meta):

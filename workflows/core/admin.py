@@ -66,7 +66,7 @@ class ReadOnly:
         return False
 
 
-class MoveInline(ReadOnly, GenericTabularInline):  # type: ignore[misc]
+class MoveInline(ReadOnly, GenericTabularInline):
     """The history of a machine on its admin page."""
 
     model = Move
@@ -82,14 +82,14 @@ class MoveInline(ReadOnly, GenericTabularInline):  # type: ignore[misc]
         return True  # whoever may look at the machine may look at its history
 
 
-class MachineAdmin(ReadOnly, TenantAdmin):  # type: ignore[misc]
+class MachineAdmin(ReadOnly, TenantAdmin):
     """A machine is looked at here; verbs, as pages or admin actions, move it."""
 
     inlines = (MoveInline,)
 
 
 @admin.register(Move)
-class MoveAdmin(ReadOnly, TenantAdmin):  # type: ignore[misc]
+class MoveAdmin(ReadOnly, TenantAdmin):
     """Every change of state of the account, newest first."""
 
     list_display = ("at", "content_type", "name", "source", "target", "actor_name")
@@ -150,7 +150,7 @@ class UserAdmin(TenantAdmin, StockUserAdmin):  # type: ignore[type-arg]
         return fieldsets
 
     def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest | None, **kwargs: Any
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
         if db_field.name == "groups":
             kwargs["queryset"] = Group.objects.filter(name__in=ROLES).order_by("name")

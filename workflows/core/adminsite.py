@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -16,8 +15,6 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-View = Callable[..., HttpResponseBase]
-
 
 class HandrailAdminSite(AdminSite):
     """Django sends those without the right to a login form, where they are stuck."""
@@ -27,15 +24,16 @@ class HandrailAdminSite(AdminSite):
     index_title = gettext_lazy("Administration")
     site_url = "/"
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
-        stock: View = super().admin_view(view, cacheable)
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        stock = super().admin_view(view, cacheable)
 
         def guarded(
             request: HttpRequest, *args: Any, **kwargs: Any
         ) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise PermissionDenied(_("The administration is for managers."))
-            return stock(request, *args, **kwargs)
+            response: HttpResponseBase = stock(request, *args, **kwargs)
+            return response
 
         return guarded
 

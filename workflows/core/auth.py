@@ -15,7 +15,7 @@ from workflows.core.accounts import User, groups_of, role
 class RoleBackend(ModelBackend):
     """Rights come from roles alone, loaded with the user: no query for each check."""
 
-    def get_user(self, user_id: UUID | str) -> User | None:  # type: ignore[override]
+    def get_user(self, user_id: UUID | str) -> User | None:
         user = User.objects.with_roles().filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
 

@@ -30,9 +30,9 @@ def csv_response(
 
     def lines() -> Iterator[str]:
         writer = csv.writer(Echo())
-        yield "\ufeff" + writer.writerow(header)  # type: ignore[func-returns-value]
+        yield "\ufeff" + writer.writerow(header)
         for row in rows:
-            yield writer.writerow([safe_cell(cell) for cell in row])  # type: ignore[func-returns-value]
+            yield writer.writerow([safe_cell(cell) for cell in row])
 
     response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{filename}"'

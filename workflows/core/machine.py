@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,12 +19,13 @@ from workflows.core.accounts import Account, TenantQuerySet, User
 from workflows.core.ids import uuid7
 from workflows.core.moves import Move
 
+__all__ = ["Machine", "MachineQuerySet", "Move", "NotLent", "states"]
+
 
 class NotLent(Exception):
     """A machine was changed outside ``begin()`` and ``moving()``: a slip in code."""
 
 
-@cache
 def states(model: type[models.Model]) -> tuple[FSMFieldMixin, ...]:
     """Return a model's FSM fields; the first one is its main state."""
     return tuple(f for f in model._meta.concrete_fields if isinstance(f, FSMFieldMixin))
@@ -118,15 +118,14 @@ class Machine(models.Model):
         Move.objects.bulk_create(self._history("save"))
         self._moves = None
 
-    def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> bool:
+    def _do_update(self, *args: Any, **kwargs: Any) -> Any:
         # Saved over the states that were lent, or not at all: where a database has
         # no row locks, this is what tells that somebody else was faster.
-        updated = super()._do_update(  # type: ignore[misc]
-            base_qs.filter(**self._lent_states), *args, **kwargs
-        )
+        rows, *rest = args
+        updated = super()._do_update(rows.filter(**self._lent_states), *rest, **kwargs)
         if not updated:
             raise ConcurrentTransition(f"{self._meta.label} {self.pk} moved meanwhile")
-        return True
+        return updated
 
 
 @receiver(pre_transition)

@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from config.local import write_environment
 from tests.program import run_python
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -32,8 +33,9 @@ def last_line(done):
     return done.stderr.strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS"])
-@pytest.mark.parametrize("debug", [{}, {"DEBUG": "0"}])
+@pytest.mark.parametrize(
+    ("name", "debug"), [("SECRET_KEY", {}), ("ALLOWED_HOSTS", {"DEBUG": "0"})]
+)
 def test_production_does_not_start_without(start, name, debug):
     done = start("check", **{**PRODUCTION, name: ""}, **debug)
     assert done.returncode != 0
@@ -65,44 +67,57 @@ def test_production_is_safe_unless_told_otherwise(start):
 
 
 LOG = """
-import logging
+from types import ModuleType
 from django.conf import settings
 from django.test import Client
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-client = Client(headers={"host": "handrail.example.com", "X-Request-ID": "proxy-0123456789"})
+from django.urls import include, path
+
+def fail(request, how):
+    raise RuntimeError(how)
+fail.login_required = False
+urls = ModuleType("urls")
+urls.urlpatterns = [path("", include("workflows.urls")), path("<slug:how>/", fail)]
+settings.ROOT_URLCONF = urls
+
+settings.STATIC_ROOT.mkdir()
+plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+settings.STORAGES["staticfiles"]["BACKEND"] = plain
+headers = {"host": "handrail.example.com", "X-Request-ID": "proxy-0123456789"}
+client = Client(headers=headers)
 client.raise_request_exception = False
-client.get("/login/", secure=True)
-settings.ROOT_URLCONF = "tests.kit.urls"
-client.get("/wrong/broken/?q=alice@example.com", secure=True)
+client.get("/healthz", secure=True)
+client.get("/broken/?q=alice@example.com", secure=True)
 """
 
 
 def test_logs_are_json_with_the_request_and_nothing_of_the_person(start):
     done = start("shell", "--no-imports", "-c", LOG, **PRODUCTION)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert len(lines) == 3, done.stderr
     assert "alice" not in done.stderr
-    login, error, broken = lines
-    assert login.keys() == {"at", "level", "name", "message", "request_id"}
-    assert login["at"].endswith("+00:00")
-    assert (login["level"], login["name"]) == ("INFO", "handrail.requests")
-    assert login["message"].startswith("GET login/ 200 ")
+    health, error, broken = lines
+    assert health.keys() == {"at", "level", "name", "message", "request_id"}
+    assert health["at"].endswith("+00:00")
+    assert (health["level"], health["name"]) == ("INFO", "handrail.requests")
+    assert health["message"].startswith("GET healthz 200 ")
     assert {line["request_id"] for line in lines} == {"proxy-0123456789"}
     assert (error["level"], error["name"]) == ("ERROR", "django.request")
     assert "RuntimeError" in error["exc_info"]
-    assert broken["message"].startswith("GET wrong/<slug:how>/ 500 ")
+    assert broken["message"].startswith("GET <slug:how>/ 500 ")
 
 
-def test_keys_of_ones_own_machine_are_made_once_and_kept(tmp_path, start):
+def test_keys_of_ones_own_machine_are_made_once_and_kept(tmp_path, monkeypatch):
     folder = tmp_path / "data"
     file = folder / "local.env"
 
     def make():
-        done = run_python("-m", "config.local", DATA_DIR=str(folder))
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        monkeypatch.setenv("DATA_DIR", str(folder))
+        assert write_environment() == file
         return file.read_text()
 
-    first = make()
+    done = run_python("-m", "config.local", DATA_DIR=str(folder))  # as make run does
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    first = file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert [path.name for path in folder.iterdir()] == ["local.env"]
@@ -113,24 +128,22 @@ def test_keys_of_ones_own_machine_are_made_once_and_kept(tmp_path, start):
     file.write_text(first + "# mine\n")
     assert make() == first + "# mine\n"
 
-    done = run_python(
-        "manage.py", "shell", "--no-imports", "-c", SEAL, DATA_DIR=str(folder)
-    )
-    assert done.stdout.strip() == "ok", done.stderr
-    other = run_python("-m", "config.local", DATA_DIR=str(tmp_path / "other"))
-    assert other.returncode == 0
-    assert (tmp_path / "other" / "local.env").read_text() != first
+    folder, file = tmp_path / "other", tmp_path / "other" / "local.env"
+    assert make() != first
 
 
-SEAL = """
+USE = """
 from workflows.core.secrets import Secret, seal, unseal
-print(unseal(seal(Secret("ok"))).reveal())
+print(unseal(seal(Secret("sealed and read"))).reveal())
 """
 
 
-def test_the_environment_has_the_last_word(tmp_path):
-    folder = tmp_path / "data"
-    run_python("-m", "config.local", DATA_DIR=str(folder))
-    given = {"DATA_DIR": str(folder), "ALLOWED_HOSTS": "here.example.com"}
-    done = run_python("manage.py", "shell", "--no-imports", "-c", ASK, **given)
-    assert done.stdout.startswith("['here.example.com'] False False"), done.stderr
+def test_a_start_uses_them_and_the_environment_has_the_last_word(
+    start, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    write_environment()
+    done = start("shell", "--no-imports", "-c", ASK + USE, ALLOWED_HOSTS="here.example")
+    settings, used = done.stdout.splitlines()
+    assert settings == "['here.example'] False False False text"
+    assert used == "sealed and read"

@@ -32,12 +32,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         port = free_port(options["host"], options["port"])
-        self.stdout.write("Preparing the database …")
+        self.say("Preparing the database …")
         call_command("migrate", verbosity=0)
         if not settings.DEBUG:
             call_command("collectstatic", verbosity=0, interactive=False)
         if not options["no_demo"] and not Account.objects.exists():
-            self.stdout.write("Making demo data …")
+            self.say("Making demo data …")
             call_command("demo", verbosity=0)
         environment = os.environ | {"PUBLIC_URL": f"http://localhost:{port}"}
         children = [
@@ -51,16 +51,19 @@ class Command(BaseCommand):
             self.greet(port)
             watch(children)
         except KeyboardInterrupt:
-            self.stdout.write("\nStopping …")
+            self.say("\nStopping …")
         finally:
             stop(children)
 
+    def say(self, text: str) -> None:
+        """Show it at once, in a file or a pipe too, where Python would wait."""
+        self.stdout.write(text)
+        self.stdout.flush()
+
     def greet(self, port: int) -> None:
-        self.stdout.write(
-            f"\nHandrail runs at http://localhost:{port}/   Ctrl-C ends it."
-        )
+        self.say(f"\nHandrail runs at http://localhost:{port}/   Ctrl-C ends it.")
         if Account.objects.filter(slug="demo").exists():
-            self.stdout.write(
+            self.say(
                 "Demo logins, password “handrail-demo” each:\n"
                 "  tina   technician\n  egon   engineer\n  mona   manager\n"
                 "  olga   operator (the admin of everything)\n"
@@ -122,10 +125,10 @@ def wait_until_served(
 
 
 def fail_if_ended(children: list[subprocess.Popen[bytes]]) -> None:
-    for child in children:
+    for name, child in zip(("The web server", "The worker"), children, strict=True):
         if child.poll() is not None:
             raise CommandError(
-                f"{child.args[2]} ended with exit code {child.returncode}; "  # type: ignore[index]
+                f"{name} ended with exit code {child.returncode}; "
                 "its last words stand above. Everything was stopped."
             )
 

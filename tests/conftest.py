@@ -18,7 +18,7 @@ from workflows.core.accounts import Account, User
 from workflows.core.migrating import install, remove
 
 BACKEND = "workflows.core.auth.RoleBackend"
-ROLE_MIGRATIONS = ("workflows.migrations.0003_roles", "l1walk.migrations.0004_roles")
+ROLE_MIGRATIONS = ("workflows.migrations.0003_roles", "l1walk.migrations.0003_roles")
 APPEND_ONLY = {
     "workflows_move": ("UPDATE", "DELETE"),
     "l1walk_flowversion": ("UPDATE",),

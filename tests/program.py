@@ -7,14 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Nothing of the tests' settings; what a process needs, and what measures coverage.
-KEPT: tuple[str, ...] = (
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "COVERAGE_FILE",
-    "COVERAGE_PROCESS_START",
-)
-KEPT += ("COVERAGE_PROCESS_CONFIG",)
+KEPT = ["PATH", "HOME", "TMPDIR"]
+KEPT += ["COVERAGE_FILE", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"]
 
 
 def clean_environment(**over: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ class Up:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=clean_environment(DATA_DIR=str(data), COVERAGE_PROCESS_START=""),
+                env=clean_environment(DATA_DIR=str(data)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -66,19 +66,18 @@ class Up:
         return self.process.wait(STOPPED_WITHIN)
 
 
-def processes_of(data: Path) -> list[str]:
-    """Return the command of every process that was started for this folder."""
+def processes_of(data: Path) -> dict[int, str]:
+    """Return the id and command of every process that was started for this folder."""
     mark = f"DATA_DIR={data}".encode()
-    found = []
+    found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             environment = (entry / "environ").read_bytes().split(b"\0")
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:  # it ended meanwhile, or is not ours to look at
             continue
-        if mark in environment and state != "Z":
-            found.append(command)
+        if mark in environment:  # a zombie has no environment any more
+            found[int(entry.name)] = command
     return found
 
 
@@ -88,13 +87,8 @@ def data(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "data"
     assert run_python("-m", "config.local", DATA_DIR=str(folder)).returncode == 0
     yield folder
-    left = processes_of(folder)
-    for entry in Path("/proc").glob("[0-9]*") if left else ():
-        try:
-            if f"DATA_DIR={folder}".encode() in (entry / "environ").read_bytes():
-                os.kill(int(entry.name), signal.SIGKILL)
-        except OSError:
-            continue
+    for pid in processes_of(folder):  # none, unless the test failed
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -133,7 +127,7 @@ def test_the_product_starts_serves_and_ends(up, data):
 
     ready = first.get("/readyz")
     assert (ready.status, json.load(ready)["status"]) == (200, "ok")
-    running = " ".join(processes_of(data))
+    running = " ".join(processes_of(data).values())
     assert "gunicorn" in running
     assert "celery" in running
 
@@ -147,7 +141,7 @@ def test_the_product_starts_serves_and_ends(up, data):
     started = time.monotonic()
     assert first.stop() == 0
     assert time.monotonic() - started < STOPPED_WITHIN
-    assert processes_of(data) == []
+    assert processes_of(data) == {}
     assert "Traceback" not in first.log.read_text()
     with pytest.raises(OSError, match="refused"):
         first.get("/login/")
@@ -172,7 +166,7 @@ def test_a_second_start_keeps_the_data_and_any_end_is_clean(up, data):
 
     keys = (data / "local.env").read_text()
     assert up().stop(signal.SIGTERM) == 0
-    assert processes_of(data) == []
+    assert processes_of(data) == {}
     shell(MAKE)
 
     again = up()
@@ -181,29 +175,16 @@ def test_a_second_start_keeps_the_data_and_any_end_is_clean(up, data):
     again.process.send_signal(signal.SIGHUP)
     time.sleep(0.2)
     assert again.stop(signal.SIGINT) == 0
-    assert processes_of(data) == []
+    assert processes_of(data) == {}
     assert shell(COUNT) == "1"
     assert (data / "local.env").read_text() == keys
 
 
 def test_when_one_part_dies_the_others_are_stopped_too(up, data):
     product = up()
-    [worker, *_pool] = [
-        int(entry.name)
-        for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda e: int(e.name))
-        if is_worker_of(entry, product.process.pid)
-    ]
+    # The first of its processes is the one that was started; its pool comes after.
+    worker = min(pid for pid, name in processes_of(data).items() if "celery" in name)
     os.kill(worker, signal.SIGKILL)
     assert product.process.wait(STOPPED_WITHIN) != 0
-    assert "celery ended with exit code -9" in product.log.read_text()
-    assert processes_of(data) == []
-
-
-def is_worker_of(entry: Path, parent: int) -> bool:
-    try:
-        fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        return (
-            int(fields[1]) == parent and b"celery" in (entry / "cmdline").read_bytes()
-        )
-    except OSError:
-        return False
+    assert "The worker ended with exit code -9" in product.log.read_text()
+    assert processes_of(data) == {}

@@ -58,7 +58,7 @@ def escalate_walk(
         if row.account.preference(NOTIFY_ENGINEERS):
             row.notice_due_at = at
             ring(NOTICE_TASK)
-        tickets = gateway_for(row, by=by)
+        tickets = gateway_for(row, by=by, at=at)
         tickets.add_note(row.ticket_id, summary(row), "internal", is_resolution=False)
         tickets.escalate(row.ticket_id)
     return row
@@ -123,7 +123,7 @@ def close_escalation(
     with L1WalkSession.moving(walk.pk, by=by, note=notes, at=at) as row:
         _only_holder(row, by)
         row.close(outcome=outcome, notes=notes, at=at)
-        tickets = gateway_for(row, by=by)
+        tickets = gateway_for(row, by=by, at=at)
         label = row.get_handoff_outcome_display()
         text = f"{label}\n\n{notes}".strip()
         tickets.add_note(row.ticket_id, text, "internal", is_resolution=True)

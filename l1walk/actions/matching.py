@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from math import fsum
+from math import fsum, log1p
 from sys import intern
 
 from django.contrib.postgres.search import TrigramWordSimilarity
@@ -24,10 +24,12 @@ from django.db.models.functions import Left
 from l1walk.models import Flow
 from workflows.core.accounts import User
 
-# From STRONG on, and that far ahead of the next flow, the walk starts at once; from
-# NEAR on a flow is suggested. Measured in l1walk/tests/test_matching.py.
+# From STRONG on, and that far ahead of the next flow, the walk starts at once. From
+# NEAR on, of what the most telling word weighs, a flow is suggested: where a team has
+# a flow for every building, no word tells much. Measured in tests/test_matching.py.
 STRONG, AHEAD = 0.42, 1.7
 NEAR = 0.13
+COMMON = 0.2  # for NEAR a word weighs this much, even if every flow has it
 SHOWN = 6
 CANDIDATES = 200
 COMPARED = 400  # characters by which trigrams choose the candidates
@@ -37,7 +39,6 @@ MOST_WORDS = 100  # of a problem: comparing more for typing errors takes too lon
 # use it; its questions name everything that might be wrong.
 IN_TITLE, IN_KEYWORDS, IN_SUMMARY, IN_QUESTIONS = 1.0, 0.9, 0.6, 0.3
 UNKNOWN = 0.25  # what a word costs that no flow has: callers tell stories
-COMMON = 0.2  # what a word weighs at least, however many of the flows have it
 DOUBT = 0.8  # what is always unsaid, so that one weak word is never a whole match
 SIMILAR = 0.5  # from here on an unknown word counts as a typing error
 SHORTEST_TYPO = 5  # letters; shorter words resemble everything
@@ -129,7 +130,8 @@ def likeliest(rows: QuerySet[Flow], asked: Iterable[str]) -> QuerySet[Flow]:
 
 def ranked(flows: list[Flow], asked: dict[str, str]) -> list[Match]:
     """Return what fits of the flows, best first."""
-    scores = scored([vocabulary(flow) for flow in flows], asked)
+    scores, heaviest = scored([vocabulary(flow) for flow in flows], asked)
+    near = NEAR * max(heaviest, COMMON)
     order = sorted(
         zip(scores, flows, strict=True), key=lambda row: (-row[0], row[1].title)
     )
@@ -138,7 +140,7 @@ def ranked(flows: list[Flow], asked: dict[str, str]) -> list[Match]:
     return [
         Match(flow, score, strong=place == 0 and clear and score >= STRONG)
         for place, (score, flow) in enumerate(order[:SHOWN])
-        if score >= NEAR
+        if score >= near
     ]
 
 
@@ -176,13 +178,13 @@ def _vocabulary(*parts: tuple[str, float]) -> Vocabulary:
     return found
 
 
-def scored(flows: list[Vocabulary], asked: dict[str, str]) -> list[float]:
-    """Return for each flow the share of the problem that it explains.
+def scored(flows: list[Vocabulary], asked: dict[str, str]) -> tuple[list[float], float]:
+    """Return for each flow the share that it explains, and the heaviest word's weight.
 
     A word weighs the less, the more of the flows have it: "computer" tells little,
     "vpn" much. ``asked`` is the problem's words by their stems.
     """
-    told, explained = DOUBT, [0.0] * len(flows)
+    told, heaviest, explained = DOUBT, 0.0, [0.0] * len(flows)
     heads = {head for flow in flows for head in flow.heads}
     for cut, word in asked.items():
         counts = [flow.counts.get(cut, 0.0) for flow in flows]
@@ -193,11 +195,16 @@ def scored(flows: list[Vocabulary], asked: dict[str, str]) -> list[float]:
         if not most:
             told += UNKNOWN
             continue
-        weight = max(most / fsum(counts), COMMON)
-        told += weight
+        weight = rarity(fsum(counts) / most, len(flows))
+        told, heaviest = told + weight, max(heaviest, weight)
         for place, count in enumerate(counts):
             explained[place] += weight * count
-    return [value / told for value in explained]
+    return [value / told for value in explained], heaviest
+
+
+def rarity(holders: float, flows: int) -> float:
+    """Return how much a word tells, from 1 when one of very many flows has it."""
+    return (log1p(flows / holders) / log1p(flows)) ** 2
 
 
 def resembling(word: str, heads: set[str]) -> dict[str, float]:

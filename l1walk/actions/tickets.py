@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
 from django_fsm import can_proceed
 
 from l1walk.models import L1WalkSession, Ticket, TicketNote
@@ -57,9 +59,12 @@ def number_in(text: str) -> int | None:
 class InternalTickets:
     """Handrail's own tickets."""
 
-    def __init__(self, account: Account, by: User | None) -> None:
+    def __init__(
+        self, account: Account, by: User | None, at: datetime | None = None
+    ) -> None:
         self.account = account
         self.by = by
+        self.at = at
 
     def _find(self, id: str) -> Ticket | None:
         if (number := number_in(id)) is None:
@@ -88,17 +93,18 @@ class InternalTickets:
                 text=text,
                 visibility=visibility,
                 is_resolution=is_resolution,
+                now=self.at,
             )
 
     def close(self, id: str) -> None:
         if (row := self._find(id)) is not None:
-            with Ticket.moving(row.pk, by=self.by) as ticket:
+            with Ticket.moving(row.pk, by=self.by, at=self.at) as ticket:
                 if can_proceed(ticket.resolve):
                     ticket.resolve()
 
     def escalate(self, id: str) -> None:
         if (row := self._find(id)) is not None:
-            with Ticket.moving(row.pk, by=self.by) as ticket:
+            with Ticket.moving(row.pk, by=self.by, at=self.at) as ticket:
                 if ticket.status == Ticket.Status.RESOLVED:
                     ticket.reopen()  # it came back: nobody looks among resolved ones
                 if can_proceed(ticket.escalate):
@@ -123,10 +129,12 @@ class ReferenceOnly:
         """Nothing to write to."""
 
 
-def gateway_for(walk: L1WalkSession, *, by: User | None) -> TicketGateway:
+def gateway_for(
+    walk: L1WalkSession, *, by: User | None, at: datetime | None = None
+) -> TicketGateway:
     """Return the gateway of the system that keeps the walk's ticket."""
     if walk.ticket_kind == L1WalkSession.TicketKind.INTERNAL:
-        return InternalTickets(walk.account, by)
+        return InternalTickets(walk.account, by, at)
     return ReferenceOnly()
 
 
@@ -139,11 +147,13 @@ def open_ticket(
     contact: str = "",
     problem: str = "",
     key: UUID | None = None,
+    now: datetime | None = None,
 ) -> Ticket:
     """Make a ticket with the account's next number.
 
     The same ``key`` again returns the ticket it made: it becomes the ticket's id.
     """
+    at = now or timezone.now()
     with transaction.atomic():
         # The account's row is the lock on its numbers.
         Account.objects.select_for_update().get(pk=account.pk)
@@ -154,6 +164,8 @@ def open_ticket(
         number = (rows.aggregate(last=Max("number"))["last"] or 1000) + 1
         return Ticket.begin(
             by=by,
+            at=at,
+            created_at=at,
             id=uuid7() if known or not key else key,
             account=account,
             number=number,
@@ -172,6 +184,7 @@ def add_note(
     visibility: str = TicketNote.Visibility.INTERNAL,
     is_resolution: bool = False,
     key: UUID | None = None,
+    now: datetime | None = None,
 ) -> TicketNote:
     """Add a note to the ticket.
 
@@ -184,6 +197,7 @@ def add_note(
         "text": text,
         "visibility": visibility,
         "is_resolution": is_resolution,
+        "at": now or timezone.now(),
     }
     note, _new = TicketNote.objects.get_or_create(
         id=key or uuid7(), ticket=ticket, defaults=said

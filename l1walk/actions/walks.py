@@ -286,7 +286,7 @@ def resolve_walk(
     with L1WalkSession.moving(walk.pk, by=by, at=at) as row:
         _check(row, version)
         row.resolve(notes=notes, helpful=helpful, at=at)
-        tickets = gateway_for(row, by=by)
+        tickets = gateway_for(row, by=by, at=at)
         text = "\n\n".join(part for part in (notes, summary(row)) if part)
         tickets.add_note(row.ticket_id, text, "internal", is_resolution=True)
         tickets.close(row.ticket_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
@@ -26,7 +27,7 @@ class Ticket(Machine):
     contact = models.CharField(max_length=200, blank=True)
     problem = models.TextField(blank=True)
     status = FSMField(choices=Status, default=Status.OPEN, protected=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         permissions = [("work_ticket", "Can open tickets and add notes")]
@@ -78,7 +79,7 @@ class TicketNote(models.Model):
         max_length=10, choices=Visibility, default=Visibility.INTERNAL
     )
     is_resolution = models.BooleanField(default=False)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["id"]

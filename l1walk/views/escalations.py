@@ -8,8 +8,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery, TextField, Value
-from django.db.models.functions import Concat
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -22,17 +20,17 @@ from l1walk.actions import escalations as verbs
 from l1walk.actions.tickets import gateway_for
 from l1walk.forms.walks import CloseForm, ReassignForm
 from l1walk.graphs.definition import EscalationCategory
-from l1walk.models import L1WalkSession, WalkStep
+from l1walk.models import L1WalkSession
 from workflows.core.accounts import User
 from workflows.core.http import UserRequest, see_other
 from workflows.core.paging import slice_of
+from workflows.core.presence import others_at
 
 Handoff = L1WalkSession.Handoff
 TAKE, REASSIGN = "l1walk.take_escalation", "l1walk.reassign_escalation"
 DONE = {
     "begin": _("took the call"),
     "escalate": _("asked for an engineer"),
-    "queue": _("put it in the queue"),
     "claim": _("claimed it"),
     "release": _("gave it back to the queue"),
     "reassign": _("gave it to an engineer"),
@@ -67,8 +65,15 @@ def queue(request: UserRequest) -> HttpResponse:
     if category in EscalationCategory.values:
         rows = rows.filter(escalation_reason_category=category)
     order = "-last_step_at" if show == "closed" else "escalated_at"
+    found = slice_of(request, rows.defer("flow__draft"), order=order)
+    asked = request.GET.get("item", "")
+    places = {str(row.pk): place for place, row in enumerate(found.rows)}
+    place = places.get(asked, 0)
     context = {
-        "list": slice_of(request, with_last_answer(rows), order=order),
+        "list": found,
+        "chosen": asked in places,
+        "previous": found.rows[place - 1] if place else None,
+        "next": found.rows[place + 1] if place + 1 < len(found.rows) else None,
         "show": show,
         "category": category,
         "categories": EscalationCategory.choices,
@@ -79,18 +84,9 @@ def queue(request: UserRequest) -> HttpResponse:
             ("closed", _("Closed")),
         ],
     }
+    if found.rows:
+        context |= known(request, found.rows[place])
     return render(request, "l1walk/queue.html", context)
-
-
-def with_last_answer(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Add ``ruled_out``: the last thing that was asked, and what came out."""
-    last = WalkStep.objects.filter(session=OuterRef("pk"), undone_at=None)
-    words = Concat(
-        "question_text", Value(": "), "answer_label", output_field=TextField()
-    )
-    latest = last.order_by("-seq").annotate(words=words).values("words")[:1]
-    annotated: QuerySet[Any] = rows.annotate(ruled_out=Subquery(latest))
-    return annotated.defer("flow__draft")
 
 
 def find_escalation(request: UserRequest, pk: UUID) -> L1WalkSession:
@@ -111,20 +107,29 @@ def handoff(request: UserRequest, pk: UUID) -> HttpResponse:
 def show(
     request: UserRequest, row: L1WalkSession, form: CloseForm, *, status: int = 200
 ) -> HttpResponse:
-    steps = list(row.steps.select_related("actor"))
-    context: dict[str, Any] = {
-        "walk": row,
-        "path": [step for step in steps if step.undone_at is None],
-        "undone": [step for step in steps if step.undone_at is not None],
-        "ticket": gateway_for(row, by=request.user).get(row.ticket_id),
+    context = known(request, row) | {
         "form": form,
-        "history": [(move, DONE.get(move.name, move.name)) for move in row.moves()],
+        "history": [
+            (move, DONE[move.name]) for move in row.moves().exclude(name="queue")
+        ],
         "may_decide": row.handoff == Handoff.CLAIMED
         and (row.claimed_by == request.user or request.user.has_perm(REASSIGN)),
     }
     if request.user.has_perm(REASSIGN):
         context["reassign_form"] = ReassignForm(engineers=verbs.engineers_of(row))
     return render(request, "l1walk/handoff.html", context, status=status)
+
+
+def known(request: UserRequest, row: L1WalkSession) -> dict[str, Any]:
+    """Return the path, the ticket and who else looks at an escalated walk."""
+    steps = list(row.steps.select_related("actor"))
+    return {
+        "walk": row,
+        "path": [step for step in steps if step.undone_at is None],
+        "undone": [step for step in steps if step.undone_at is not None],
+        "ticket": gateway_for(row, by=request.user).get(row.ticket_id),
+        "others": others_at(row.pk, request.user),
+    }
 
 
 def outpaced(request: UserRequest, pk: UUID) -> HttpResponse:

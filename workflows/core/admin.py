@@ -152,8 +152,8 @@ class UserAdmin(TenantAdmin, StockUserAdmin):  # type: ignore[type-arg]
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
-        if db_field.name == "groups":
-            kwargs["queryset"] = Group.objects.filter(name__in=ROLES).order_by("name")
+        # The forms above show no other field of this kind than "groups".
+        kwargs["queryset"] = Group.objects.filter(name__in=ROLES).order_by("name")
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_model(

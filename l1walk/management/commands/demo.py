@@ -95,8 +95,9 @@ def make_demo(dice: random.Random) -> None:
         call = Call(dice.choice(people[:3]), dice.choice(tickets), start)
         walk_call(account, call, flows, dice, people[2:4])
     running(account, people[0], tickets, flows, end)
-    for ticket in tickets[:6]:
-        write_ticket(account, people[0], ticket)
+    for place, ticket in enumerate(tickets[20:26]):
+        at = end - timedelta(minutes=7 * (6 - place))
+        write_ticket(account, people[0], ticket, at)
 
 
 def make_people(account: Account) -> Iterator[User]:
@@ -128,7 +129,9 @@ def make_flows(account: Account, author: User) -> Iterator[tuple[str, Flow]]:
             yield path.stem, published
 
 
-def write_ticket(account: Account, by: User, ticket: dict[str, Any]) -> str:
+def write_ticket(
+    account: Account, by: User, ticket: dict[str, Any], now: datetime
+) -> str:
     row = open_ticket(
         account,
         by=by,
@@ -136,6 +139,7 @@ def write_ticket(account: Account, by: User, ticket: dict[str, Any]) -> str:
         requester=ticket["requester"],
         contact=ticket["contact"],
         problem=ticket["problem"],
+        now=now,
     )
     return str(row.number)
 
@@ -144,7 +148,7 @@ def begin(account: Account, call: Call, flows: dict[str, Flow]) -> L1WalkSession
     ticket = call.ticket
     intake = walks.Intake(
         ticket_kind=L1WalkSession.TicketKind.INTERNAL,
-        ticket_id=write_ticket(account, call.by, ticket),
+        ticket_id=write_ticket(account, call.by, ticket, call.now),
         problem_text=ticket["problem"],
         caller_name=ticket["requester"],
         caller_contact=ticket["contact"],

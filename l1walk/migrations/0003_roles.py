@@ -26,7 +26,7 @@ RIGHTS = {
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("l1walk", "0003_versions_immutable"),
+        ("l1walk", "0002_versions_immutable"),
         ("workflows", "0003_roles"),
     ]
     operations = [grant(RIGHTS)]

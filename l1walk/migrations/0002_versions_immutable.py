@@ -5,7 +5,7 @@ from workflows.core.migrating import append_only, on_postgresql
 
 
 class Migration(migrations.Migration):
-    dependencies = [("l1walk", "0002_initial")]
+    dependencies = [("l1walk", "0001_initial")]
     operations = [
         append_only("l1walk_flowversion", events=("UPDATE",)),
         TrigramExtension(),

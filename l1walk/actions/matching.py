@@ -3,6 +3,7 @@
 Asking PostgreSQL for the words costs more than reading the flows: for an account of 60
 flows ``to_tsvector`` took 32 ms, reading them 1 ms. So an account's flows are scored
 here, all of them up to CANDIDATES; beyond that PostgreSQL's trigrams choose which.
+Altogether that is 10 ms for 60 flows and 171 ms for 2,000 of one account.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from workflows.core.accounts import User
 # a flow for every building, no word tells much. Measured in tests/test_matching.py.
 STRONG, AHEAD = 0.42, 1.7
 NEAR = 0.13
-COMMON = 0.2  # for NEAR a word weighs this much, even if every flow has it
 SHOWN = 6
 CANDIDATES = 200
 COMPARED = 400  # characters by which trigrams choose the candidates
@@ -131,7 +131,7 @@ def likeliest(rows: QuerySet[Flow], asked: Iterable[str]) -> QuerySet[Flow]:
 def ranked(flows: list[Flow], asked: dict[str, str]) -> list[Match]:
     """Return what fits of the flows, best first."""
     scores, heaviest = scored([vocabulary(flow) for flow in flows], asked)
-    near = NEAR * max(heaviest, COMMON)
+    near = NEAR * heaviest
     order = sorted(
         zip(scores, flows, strict=True), key=lambda row: (-row[0], row[1].title)
     )
@@ -140,7 +140,7 @@ def ranked(flows: list[Flow], asked: dict[str, str]) -> list[Match]:
     return [
         Match(flow, score, strong=place == 0 and clear and score >= STRONG)
         for place, (score, flow) in enumerate(order[:SHOWN])
-        if score >= near
+        if score >= near > 0
     ]
 
 

@@ -407,13 +407,12 @@ def restart_walk(
     walk: L1WalkSession,
     *,
     by: User,
-    version: int,
     flow: Flow,
     start_key: UUID,
 ) -> L1WalkSession:
     """Leave the walk and begin on a flow's version in use, with the same ticket.
 
-    Raises Ended, Moved or FlowNotWalkable; then nothing has changed.
+    Raises Ended or FlowNotWalkable; then nothing has changed.
     """
     with transaction.atomic():
         known = L1WalkSession.objects.filter(
@@ -424,7 +423,7 @@ def restart_walk(
             return made
         note = _("Started again on “%(flow)s”.") % {"flow": flow.title}
         with L1WalkSession.moving(walk.pk, by=by, note=note) as row:
-            _check(row, version)
+            _check(row, row.version)
             row.abandon()
         intake = Intake(
             ticket_kind=row.ticket_kind,

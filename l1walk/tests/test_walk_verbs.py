@@ -352,11 +352,11 @@ def test_restarting_on_the_version_in_use(walk, alice, egon, flow):
     publish_flow(walks_on, by=egon)
     walks_on = type(flow).objects.select_related("current_version").get(pk=flow.pk)
     key = uuid4()
-    new = walks.restart_walk(walk, by=alice, version=1, flow=walks_on, start_key=key)
+    new = walks.restart_walk(walk, by=alice, flow=walks_on, start_key=key)
     assert new.flow_version.number == 2
     assert (new.current_node_id, new.resumed_from_id) == ("scope", walk.pk)
     assert reread(walk).status == S.ABANDONED
-    again = walks.restart_walk(walk, by=alice, version=1, flow=walks_on, start_key=key)
+    again = walks.restart_walk(walk, by=alice, flow=walks_on, start_key=key)
     assert again.pk == new.pk
 
 
@@ -364,7 +364,7 @@ def test_a_restart_that_cannot_begin_leaves_the_walk_running(walk, alice, egon, 
     archive_flow(flow, by=egon)
     gone = type(flow).objects.get(pk=flow.pk)
     with pytest.raises(walks.FlowNotWalkable):
-        walks.restart_walk(walk, by=alice, version=0, flow=gone, start_key=uuid4())
+        walks.restart_walk(walk, by=alice, flow=gone, start_key=uuid4())
     assert reread(walk).status == S.ACTIVE
 
 

@@ -114,7 +114,9 @@ def answered(request: UserRequest, row: L1WalkSession, **extra: Any) -> HttpResp
 @can_walk
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     """Record an answer to the question on the screen."""
-    row = find_walk(request, pk)
+    # Without its flow: this runs for every answer, and needs the graph alone.
+    rows = L1WalkSession.objects.visible_to(request.user)
+    row: L1WalkSession = get_object_or_404(rows, pk=pk)
     try:
         data = AnswerData.read(request.POST)
     except BadAnswer:
@@ -274,15 +276,12 @@ def resume(request: UserRequest, pk: UUID) -> HttpResponse:
 def restart(request: UserRequest, pk: UUID) -> HttpResponse:
     """Begin again on the version in use, of this flow or another one."""
     row = find_walk(request, pk)
-    form = VersionForm(request.POST)
-    version = form.cleaned_data["version"] if form.is_valid() else -1
     flows = Flow.objects.visible_to(request.user).select_related("current_version")
     flow = get_object_or_404(flows, slug=request.POST.get("flow", ""))
     try:
         new = verbs.restart_walk(
             row,
             by=request.user,
-            version=version,
             flow=flow,
             start_key=start_key(request),
         )

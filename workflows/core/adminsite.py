@@ -23,6 +23,7 @@ class HandrailAdminSite(AdminSite):
     site_title = gettext_lazy("Handrail")
     index_title = gettext_lazy("Administration")
     site_url = "/"
+    enable_nav_sidebar = False  # lists need the width; the index is one click away
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         stock = super().admin_view(view, cacheable)

@@ -135,14 +135,16 @@ def connect(graph: Definition, present: Node | None, node: Node) -> Saved:
     before = present.answers if present else ()
     keys = fresh("a", {answer.key for answer in (*before, *node.answers)})
     added: list[Node] = []
-    answers = []
+    answers: list[Answer] = []
     for answer in node.answers:
         target = answer.to
         if target.startswith(NEW):
             kind = NodeType(target.removeprefix(NEW))
             added.append(Node(id=next(ids), type=kind, text=""))
             target = added[-1].id
-        answers.append(Answer(answer.key or next(keys), answer.label, target))
+        repeated = answer.key in {earlier.key for earlier in answers}
+        key = next(keys) if repeated or not answer.key else answer.key
+        answers.append(Answer(key, answer.label, target))
     return Saved(replace(node, answers=tuple(answers)), tuple(added))
 
 

@@ -165,7 +165,8 @@ def send_notice(walk: L1WalkSession) -> None:
     url = settings.PUBLIC_URL + reverse("l1walk:handoff", args=[walk.pk])
     EmailMessage(
         subject=_("Escalated: ticket %(ticket)s, %(category)s")
-        % {"ticket": walk.ticket_id, "category": category},
+        # One line, whatever another system's number looks like.
+        % {"ticket": " ".join(walk.ticket_id.split()), "category": category},
         body="\n\n".join([walk.problem_text or "", walk.escalation_reason or "", url]),
         to=[settings.DEFAULT_FROM_EMAIL],
         bcc=addresses,

@@ -211,18 +211,23 @@ def _take_step(
         answered_at=at,
         idempotency_key=submission.key,
     )
-    with transaction.atomic():
-        # Who changes the version first has won: the row count says who.
-        here = None if asked.node_type == ADHOC else asked.node_id
-        won = _at_version(walk, submission.version, here).update(
-            current_node_id=asked.to,
-            version=submission.version + 1,
-            last_seq=step.seq,
-            last_step_at=at,
-        )
-        if not won:
-            raise _why_not(walk, submission.key)
-        step.save(force_insert=True)
+    here = None if asked.node_type == ADHOC else asked.node_id
+    try:
+        with transaction.atomic():
+            # Who changes the version first has won: the row count says who.
+            won = _at_version(walk, submission.version, here).update(
+                current_node_id=asked.to,
+                version=submission.version + 1,
+                last_seq=step.seq,
+                last_step_at=at,
+            )
+            if not won:
+                raise _why_not(walk, submission.key)
+            step.save(force_insert=True)
+    except IntegrityError:
+        if known_step(walk, submission.key) is None:
+            raise
+        raise _why_not(walk, submission.key) from None
     walk.current_node_id, walk.version = asked.to, submission.version + 1
     walk.last_seq, walk.last_step_at = step.seq, at
     return step
@@ -415,6 +420,8 @@ def restart_walk(
     Raises Ended or FlowNotWalkable; then nothing has changed.
     """
     with transaction.atomic():
+        # Whoever was faster with the same key is waited for here, and then found.
+        L1WalkSession.objects.select_for_update().get(pk=walk.pk)
         known = L1WalkSession.objects.filter(
             account=walk.account_id, start_key=start_key
         )

@@ -189,7 +189,7 @@ class NodeForm(forms.Form):
             text=data["text"],
             guidance=data["guidance"] if data["guidance"].strip() else "",
             answers=tuple(answers),
-            category=data["category"],
+            category=clean(data["category"]),
             needs_review=data["needs_review"],
         )
 

@@ -48,10 +48,15 @@ class AnswerData:
                 ),
                 node_id=str(post["node"]),
                 answer_key=str(post["answer"]),
-                note=post.get("note", "").strip()[:MAX_NOTE],
+                note=as_typed(post.get("note", "")).strip()[:MAX_NOTE],
             )
         except (KeyError, ValueError) as error:
             raise BadAnswer from error
+
+
+def as_typed(text: str) -> str:
+    """Return a text area's words: browsers send two signs for a line's end."""
+    return text.replace("\r\n", "\n").replace("\0", "")
 
 
 class VersionForm(forms.Form):

@@ -9,11 +9,6 @@ class Migration(migrations.Migration):
     operations = [
         append_only("l1walk_flowversion", events=("UPDATE",)),
         TrigramExtension(),
-        on_postgresql(
-            "CREATE INDEX ix_flow_words ON l1walk_flow "
-            "USING gin (to_tsvector('english'::regconfig, search_text))",
-            "DROP INDEX ix_flow_words",
-        ),
         # icontains compares UPPER(column): an index on the bare column is ignored.
         on_postgresql(
             "CREATE INDEX ix_ticket_words ON l1walk_ticket "

@@ -358,7 +358,7 @@ class L1WalkSession(Machine):
 
     def live_steps(self) -> list[WalkStep]:
         """Return the path as it stands, oldest first: steps that were not undone."""
-        return [step for step in self.steps.all() if step.undone_at is None]
+        return list(self.steps.filter(undone_at=None).select_related("actor"))
 
     @property
     def walked_path(self) -> list[dict[str, Any]]:

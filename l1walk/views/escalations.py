@@ -105,9 +105,16 @@ def handoff(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def show(
-    request: UserRequest, row: L1WalkSession, form: CloseForm, *, status: int = 200
+    request: UserRequest,
+    row: L1WalkSession,
+    form: CloseForm,
+    *,
+    status: int = 200,
+    refused: str = "",
 ) -> HttpResponse:
+    """Render the handoff page; ``refused`` says why a form was not taken."""
     context = known(request, row) | {
+        "refused": refused,
         "form": form,
         "history": [
             (move, DONE[move.name]) for move in row.moves().exclude(name="queue")
@@ -133,8 +140,12 @@ def known(request: UserRequest, row: L1WalkSession) -> dict[str, Any]:
 
 
 def outpaced(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Tell who was faster, and when."""
-    row = find_escalation(request, pk)
+    """Go to the handoff page, and tell there who was faster."""
+    messages.warning(request, who_was_faster(request, find_escalation(request, pk)))
+    return see_other("l1walk:handoff", pk)
+
+
+def who_was_faster(request: UserRequest, row: L1WalkSession) -> str:
     text: str | Promise
     if row.handoff == Handoff.WAITING:
         text = _("It is back in the queue: claim it first.")
@@ -145,8 +156,7 @@ def outpaced(request: UserRequest, pk: UUID) -> HttpResponse:
     else:
         at = timezone.localtime(row.claimed_at).strftime("%H:%M")
         text = _("%(who)s claimed it at %(at)s.") % {"who": row.claimed_by, "at": at}
-    messages.warning(request, str(text))
-    return see_other("l1walk:handoff", pk)
+    return str(text)
 
 
 @require_POST
@@ -204,6 +214,10 @@ def close(request: UserRequest, pk: UUID) -> HttpResponse:
     try:
         verbs.close_escalation(row, by=request.user, **form.cleaned_data)
     except (TransitionNotAllowed, verbs.NotYours):
-        return outpaced(request, pk)
+        now, notes = find_escalation(request, pk), form.cleaned_data["notes"]
+        if notes in ("", now.handoff_notes):  # nothing to keep, or sent twice
+            return outpaced(request, pk)
+        refused = who_was_faster(request, now)
+        return show(request, now, form, status=409, refused=refused)
     messages.success(request, _("Closed. The ticket has the outcome."))
     return see_other("l1walk:queue")

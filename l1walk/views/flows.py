@@ -67,7 +67,7 @@ def flows(request: UserRequest) -> HttpResponse:
         rows = rows.filter(state=state)
     else:
         state, rows = "", rows.exclude(state=Flow.State.ARCHIVED)
-    text = request.GET.get("q", "").strip()[:200]
+    text = request.GET.get("q", "").replace("\0", "").strip()[:200]
     for word in text.split()[:8]:
         rows = rows.filter(
             Q(title__icontains=word)

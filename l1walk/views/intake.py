@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from l1walk.actions.calls import begun_walk, take_call
 from l1walk.actions.matching import Match, rank_flows
 from l1walk.forms.walks import MAX_NOTE, IntakeForm, find_ticket
-from l1walk.models import Flow, Ticket
+from l1walk.models import Flow, L1WalkSession, Ticket
 from l1walk.views.walks import can_walk
 from workflows.core.accounts import Account
 from workflows.core.http import UserRequest, see_other
@@ -75,7 +76,16 @@ def page(
 
 
 def prefilled(request: UserRequest) -> dict[str, Any]:
-    """Return what a link from a ticket puts into the form."""
+    """Return what a link from a ticket or a walk puts into the form."""
+    if (walk := asked_walk(request)) is not None:
+        psa = walk.ticket_kind == L1WalkSession.TicketKind.PSA
+        return {
+            "ticket": IntakeForm.OTHER if psa else IntakeForm.EXISTING,
+            "ticket_number": walk.ticket_id,
+            "problem_text": walk.problem_text,
+            "caller_name": walk.caller_name,
+            "caller_contact": walk.caller_contact,
+        }
     ticket = find_ticket(request.user, request.GET.get("ticket", ""))
     if ticket is None:
         return {}
@@ -86,6 +96,18 @@ def prefilled(request: UserRequest) -> dict[str, Any]:
         "caller_name": ticket.requester,
         "caller_contact": ticket.contact,
     }
+
+
+def asked_walk(request: UserRequest) -> L1WalkSession | None:
+    """Return the walk whose ticket is to be walked again, if the link names one."""
+    try:
+        pk = UUID(request.GET.get("walk", ""))
+    except ValueError:
+        return None
+    walk: L1WalkSession | None = (
+        L1WalkSession.objects.visible_to(request.user).filter(pk=pk).first()
+    )
+    return walk
 
 
 def told(ticket: Ticket) -> str:

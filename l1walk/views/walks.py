@@ -159,6 +159,9 @@ def record(request: UserRequest, pk: UUID) -> HttpResponse:
         )
     except verbs.AlreadyDone as moved:
         return refuse(request, moved)
+    except verbs.Ended as ended:
+        said = (data["question"], data["finding"], data["note"])
+        return refuse(request, ended, kept_note="\n".join(filter(None, said)))
     except verbs.Moved as moved:
         kept = {**data, "version": moved.walk.version, "key": uuid7()}
         return refuse(request, moved, form=StepForm(initial=kept))
@@ -214,7 +217,11 @@ def end(request: UserRequest, row: L1WalkSession, form: Any, how: str) -> HttpRe
             else:
                 escalate_walk(row, by=request.user, **data)
                 messages.success(request, _("Handed over. Engineers were told."))
-        except verbs.Ended:
+        except verbs.Ended as ended:
+            said = data.get("notes") or data.get("reason")
+            known = (ended.walk.resolution_notes, ended.walk.escalation_reason)
+            if said and said not in known:
+                return refuse(request, ended, kept_note=said)
             messages.info(request, _("This walk had ended already; see below how."))
         except verbs.Moved as moved:
             # What was typed goes out again on the walk's present version.
@@ -276,8 +283,12 @@ def resume(request: UserRequest, pk: UUID) -> HttpResponse:
 def restart(request: UserRequest, pk: UUID) -> HttpResponse:
     """Begin again on the version in use, of this flow or another one."""
     row = find_walk(request, pk)
-    flows = Flow.objects.visible_to(request.user).select_related("current_version")
-    flow = get_object_or_404(flows, slug=request.POST.get("flow", ""))
+    # Operators see every account's flows: a walk stays within its own.
+    flows = Flow.objects.visible_to(request.user).filter(account=row.account_id)
+    flow = get_object_or_404(
+        flows.select_related("current_version"),
+        slug=request.POST.get("flow", "").replace("\0", ""),
+    )
     try:
         new = verbs.restart_walk(
             row,

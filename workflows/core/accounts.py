@@ -157,10 +157,11 @@ class User(AbstractUser):
 
 def groups_of(user: User) -> list[int]:
     """Return the ids of the user's groups; no query if RoleBackend loaded the user."""
-    if "group_ids" not in user.__dict__:
+    person: Any = user  # with_roles() adds group_ids; else they are read here, once
+    if not hasattr(person, "group_ids"):
         pks = user.groups.order_by("pk").values_list("pk", flat=True)
-        user.__dict__["group_ids"] = ",".join(map(str, pks))
-    return [int(pk) for pk in (user.__dict__["group_ids"] or "").split(",") if pk]
+        person.group_ids = ",".join(map(str, pks))
+    return [int(pk) for pk in (person.group_ids or "").split(",") if pk]
 
 
 def role(group_id: int) -> tuple[str, frozenset[str]]:

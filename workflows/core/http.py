@@ -11,12 +11,17 @@ from contextlib import suppress
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 from django_htmx.middleware import HtmxDetails
@@ -51,6 +56,20 @@ def see_other(to: Any, *args: Any, **kwargs: Any) -> SeeOther:
     return SeeOther(resolve_url(to, *args, **kwargs))
 
 
+def page_address(request: HttpRequest) -> str:
+    """Return an address that shows where the reader is.
+
+    A form's own address is none: it may take nothing but forms, so the page that the
+    form stands on is meant.
+    """
+    if request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    referer = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(referer, {request.get_host()}):
+        return "/"
+    return urlunsplit(("", "", *urlsplit(referer)[2:]))
+
+
 class RequestIdMiddleware:
     """Gives the request an id, logs one line without personal data, adds headers."""
 
@@ -78,6 +97,17 @@ class RequestIdMiddleware:
             (time.perf_counter() - started) * 1000,
         )
         return response
+
+
+class LoginMiddleware(LoginRequiredMiddleware):
+    """Sends whose session ended while they typed back to the page they typed on."""
+
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Any
+    ) -> HttpResponseBase:
+        return redirect_to_login(
+            page_address(request), resolve_url(self.get_login_url(view_func))
+        )
 
 
 class AccountMiddleware:
@@ -113,6 +143,7 @@ def page_frame(request: HttpRequest) -> dict[str, Any]:
     roles = ", ".join(sorted(role_names(user))) if isinstance(user, User) else ""
     return {
         "theme": theme if theme in {"light", "dark"} else "",
+        "page_address": page_address(request),
         "role_label": roles.capitalize(),
     }
 

@@ -1,7 +1,6 @@
 """A worker is woken after the commit; a broker that is down costs a delay, no error."""
 
 import logging
-import time
 
 import pytest
 from celery import Celery, current_app
@@ -77,10 +76,8 @@ def test_after_a_rollback_there_is_no_ring(broker, django_capture_on_commit_call
 def test_a_broker_that_is_down_is_a_line_in_the_log(
     caplog, django_capture_on_commit_callbacks
 ):
-    started = time.monotonic()
     with django_capture_on_commit_callbacks(execute=True):
         ring(TASK)
-    assert time.monotonic() - started < 2  # somebody waits for their page
     [record] = [r for r in caplog.records if r.name == "workflows.core.doorbell"]
     assert record.levelno == logging.WARNING
     assert record.getMessage() == f"{TASK} waits for its schedule: OperationalError"

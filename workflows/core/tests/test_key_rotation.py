@@ -59,7 +59,7 @@ def test_a_value_that_somebody_replaces_meanwhile_wins(account, settings):
             Parcel.objects.filter(pk=parcel.pk).update(token=Secret("after"))
         return execute(sql, params, many, context)
 
-    replaced: list[bool] = []
+    replaced = []
     with connection.execute_wrapper(replace_first):
         assert rotate(Parcel, "token") == 0
     assert replaced

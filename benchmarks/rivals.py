@@ -29,7 +29,11 @@ PAGE = """{% extends "base.html" %}
 
 
 def long_graph(steps: int) -> Definition:
-    """Return a chain of questions with three answers each, ending solved."""
+    """Return a ring of questions with three answers each; the last one may end it."""
+
+    def following(n: int) -> str:
+        return f"q{(n + 1) % steps}"
+
     nodes = [
         Node(
             f"q{n}",
@@ -37,7 +41,9 @@ def long_graph(steps: int) -> Definition:
             f"Question {n}?",
             "Ask for a **colleague** next to them.",
             tuple(
-                Answer(key, label, f"q{n + 1}" if n + 1 < steps else "ok")
+                Answer(
+                    key, label, "ok" if (n, key) == (steps - 1, "a3") else following(n)
+                )
                 for key, label in ANSWERS
             ),
         )

@@ -112,3 +112,19 @@ def charlie(db: None) -> User:
 @pytest.fixture
 def login() -> Callable[[User], Client]:
     return signed_in
+
+
+@pytest.fixture
+def visit(live_server: Any, new_page: Callable[..., Any]) -> Callable[..., Any]:
+    """Open a browser and sign somebody in through the login page."""
+
+    def sign_in(user: User, path: str = "/", **options: Any) -> Any:
+        page = new_page(base_url=live_server.url, **options)
+        page.goto(f"/login/?next={path}")
+        page.get_by_label("Username").fill(user.username)
+        page.get_by_label("Password").fill("correct horse")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{live_server.url}{path}")
+        return page
+
+    return sign_in

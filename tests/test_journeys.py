@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,23 +15,6 @@ from l1walk.tests.make import give, make_flow, make_walk
 from workflows.core.accounts import Account, User
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(live_server: Any, new_page: Callable[..., Page]) -> Visit:
-    """Open a browser and sign somebody in through the login page."""
-
-    def sign_in(user: User, path: str = "/", **options: Any) -> Page:
-        page = new_page(base_url=live_server.url, **options)
-        page.goto(f"/login/?next={path}")
-        page.get_by_label("Username").fill(user.username)
-        page.get_by_label("Password").fill("correct horse")
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{live_server.url}{path}")
-        return page
-
-    return sign_in
 
 
 @pytest.fixture

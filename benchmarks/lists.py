@@ -117,7 +117,7 @@ def pages(browsers: dict[str, Browser]) -> dict[str, tuple[str, str]]:
         "admin list": ("mona", "/admin/l1walk/l1walksession/"),
         "admin list, filtered": (
             "mona",
-            "/admin/l1walk/l1walksession/?status__exact=active",
+            "/admin/l1walk/l1walksession/?status__exact=resolved",
         ),
     }
 

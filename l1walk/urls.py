@@ -30,6 +30,7 @@ urlpatterns = [
     path("walks/<uuid:pk>/restart/", walks.restart, name="restart"),
     path("walks/<uuid:pk>/summary.txt", walks.summary, name="summary"),
     path("escalations/", escalations.queue, name="queue"),
+    path("escalations/badge/", escalations.badge, name="queue_badge"),
     path("escalations/<uuid:pk>/", escalations.handoff, name="handoff"),
     path("escalations/<uuid:pk>/claim/", escalations.claim, name="claim"),
     path("escalations/<uuid:pk>/release/", escalations.release, name="release"),

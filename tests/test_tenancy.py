@@ -48,6 +48,7 @@ ROLES = {
     "l1walk:suggestions": ("get", "mona"),
     "l1walk:new_ticket": ("get", "nora"),
     "l1walk:queue": ("get", "alice"),
+    "l1walk:queue_badge": ("get", "alice"),
     "l1walk:flow_new": ("get", "alice"),
     "l1walk:flow_import": ("get", "alice"),
     "l1walk:reports": ("get", "egon"),

@@ -249,6 +249,20 @@ def test_the_queue_is_oldest_first(account, alice, egon):
     assert page.index("AGE-3") < page.index("AGE-2") < page.index("AGE-1")
 
 
+def test_the_navigation_counts_what_waits(account, alice, egon, monkeypatch):
+    client, url = signed_in(egon), reverse("l1walk:queue_badge")
+    assert "badge" not in client.get(url).content.decode()
+    for number in range(3):
+        walk = make_walk(account, alice, ticket_id=f"EXT-{number}")
+        escalations.escalate_walk(walk, by=alice, version=0, category="security")
+    escalations.claim_walk(walk, by=egon)
+    assert '<span class="badge">2<' in client.get(url).content.decode()
+    monkeypatch.setattr("l1walk.views.escalations.MOST_COUNTED", 1)
+    assert '<span class="badge">1+<' in client.get(url).content.decode()
+    assert url in client.get("/").content.decode()
+    assert url not in signed_in(alice).get("/").content.decode()
+
+
 # --- telling the engineers ------------------------------------------------------------
 def test_engineers_get_one_mail(escalated, egon, erika, mona, charlie, settings):
     settings.PUBLIC_URL = "https://handrail.example.com"

@@ -27,6 +27,7 @@ from workflows.core.paging import slice_of
 from workflows.core.presence import others_at
 
 Handoff = L1WalkSession.Handoff
+MOST_COUNTED = 99
 TAKE, REASSIGN = "l1walk.take_escalation", "l1walk.reassign_escalation"
 DONE = {
     "begin": _("took the call"),
@@ -87,6 +88,16 @@ def queue(request: UserRequest) -> HttpResponse:
     if found.rows:
         context |= known(request, found.rows[place])
     return render(request, "l1walk/queue.html", context)
+
+
+@require_GET
+def badge(request: UserRequest) -> HttpResponse:
+    """How many wait, for the navigation of every page; empty when none does."""
+    need_either(request.user)
+    rows = L1WalkSession.objects.visible_to(request.user)
+    waiting = rows.filter(handoff=Handoff.WAITING)[: MOST_COUNTED + 1].count()
+    context = {"waiting": waiting, "most": MOST_COUNTED}
+    return render(request, "l1walk/_badge.html", context)
 
 
 def find_escalation(request: UserRequest, pk: UUID) -> L1WalkSession:

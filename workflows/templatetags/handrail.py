@@ -260,10 +260,12 @@ def nav_link(
     icon: str,
     match: str = "",
     badge: int | str = "",
+    badge_url: str = "",
 ) -> dict[str, Any]:
     """Link to a view; marked as current there, and in views whose name has a prefix.
 
     ``match`` holds the prefixes, separated by spaces: ``"l1walk:walk l1walk:step"``.
+    ``badge_url`` names a view whose ``.badge`` is shown and kept fresh.
     """
     try:
         url = reverse(view)
@@ -280,6 +282,7 @@ def nav_link(
         "icon_name": icon,
         "current": "page" if here == view else "true" if within else "",
         "badge": badge,
+        "badge_url": reverse(badge_url) if badge_url else "",
     }
 
 

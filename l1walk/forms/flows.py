@@ -98,6 +98,10 @@ class ImportForm(forms.Form):
             "A Mermaid flowchart, a Graphviz DOT graph, or JSON exported from "
             "Handrail; up to 1 MB."
         ),
+        error_messages={
+            "required": _("Choose a file first."),
+            "empty": _("The file is empty. Choose another one."),
+        },
         widget=forms.FileInput(attrs={"accept": ".mmd,.mermaid,.md,.dot,.gv,.json"}),
     )
 
@@ -241,9 +245,9 @@ class Targets:
 
 
 def title_of(node: Node) -> str:
-    """Call a node by its id and the beginning of its text."""
+    """Call a node by the beginning of its text and its id."""
     text = Truncator(" ".join(plain(node.text[:300]).split())).chars(60)
-    return f"{node.id} · {text}" if text else node.id
+    return f"{text} · {node.id}" if text else node.id
 
 
 class BaseAnswers(forms.BaseFormSet[AnswerForm]):

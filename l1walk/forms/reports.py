@@ -32,7 +32,10 @@ class PeriodForm(forms.Form):
                 label=label,
                 required=False,
                 widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
-                validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
+                validators=[
+                    MinValueValidator(EARLIEST, _("Choose a day since 2000.")),
+                    MaxValueValidator(LATEST, _("Choose a day before 2100.")),
+                ],
             )
 
     @property

@@ -70,9 +70,15 @@ class StepForm(VersionForm):
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     question = forms.CharField(
-        label=_("What did you check?"), max_length=500, strip=True
+        label=_("What did you check?"),
+        error_messages={"required": _("Say what you checked.")},
+        max_length=500,
     )
-    finding = forms.CharField(label=_("What came out?"), max_length=500, strip=True)
+    finding = forms.CharField(
+        label=_("What came out?"),
+        error_messages={"required": _("Say what came out.")},
+        max_length=500,
+    )
     note = forms.CharField(
         label=_("Note for this step"),
         required=False,
@@ -106,6 +112,7 @@ class EscalateForm(VersionForm):
 
     category = forms.ChoiceField(
         label=_("Why does an engineer have to take over?"),
+        error_messages={"required": _("Choose the reason that fits best.")},
         choices=EscalationCategory.choices,
         widget=forms.RadioSelect,
     )
@@ -141,10 +148,16 @@ class IntakeForm(forms.Form):
     problem_text = forms.CharField(
         label=_("What is the problem?"),
         help_text=_("In the caller's words. The flow is found by them."),
+        error_messages={"required": _("Write what the caller says.")},
         max_length=MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    caller_name = forms.CharField(label=_("Caller"), max_length=120, required=False)
+    caller_name = forms.CharField(
+        label=_("Caller"),
+        help_text=_("Who is on the line."),
+        max_length=120,
+        required=False,
+    )
     caller_contact = forms.CharField(
         label=_("How to reach them"),
         help_text=_("Phone, extension or e-mail."),
@@ -164,8 +177,8 @@ class IntakeForm(forms.Form):
     ticket_number = forms.CharField(
         label=_("Ticket number"),
         help_text=_(
-            "Not for new tickets. Another system's ticket is only referred to: copy "
-            "the summary there when you are done."
+            "Another system's ticket is only referred to: copy the summary there when "
+            "you are done."
         ),
         max_length=64,
         required=False,
@@ -223,7 +236,11 @@ class KeyedForm(forms.Form):
 class TicketForm(KeyedForm):
     """A ticket that is not walked yet."""
 
-    title = forms.CharField(label=_("Title"), max_length=200)
+    title = forms.CharField(
+        label=_("Title"),
+        error_messages={"required": _("Give the ticket a title.")},
+        max_length=200,
+    )
     problem = forms.CharField(
         label=_("What is the problem?"),
         max_length=MAX_NOTE,
@@ -240,7 +257,10 @@ class TicketNoteForm(KeyedForm):
     """A note on a ticket."""
 
     text = forms.CharField(
-        label=_("Note"), max_length=MAX_NOTE, widget=forms.Textarea(attrs={"rows": 3})
+        label=_("Note"),
+        error_messages={"required": _("Write the note first.")},
+        max_length=MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 3}),
     )
 
 
@@ -249,6 +269,7 @@ class CloseForm(forms.Form):
 
     outcome = forms.ChoiceField(
         label=_("How did it end?"),
+        error_messages={"required": _("Choose how it ended.")},
         choices=L1WalkSession.Outcome.choices,
         widget=forms.RadioSelect,
     )
@@ -265,7 +286,7 @@ class ReassignForm(forms.Form):
     """Which engineer gets an escalation."""
 
     engineer = forms.ModelChoiceField(
-        label=_("Give it to"), queryset=User.objects.none(), empty_label=None
+        label=_("Engineer"), queryset=User.objects.none(), empty_label=None
     )
 
     def __init__(self, *args: Any, engineers: list[User], **kwargs: Any) -> None:

@@ -16,6 +16,20 @@ from workflows.core.accounts import Account, TenantQuerySet
 from workflows.core.ids import uuid7
 from workflows.core.machine import Machine
 
+# The categories that come with Handrail. People may write any other.
+CATEGORY_WORDS = {
+    "account_lockout": _("Locked account"),
+    "browser_cache_cookies": _("Browser cache and cookies"),
+    "email_outlook_client": _("E-mail and Outlook"),
+    "os_restart_update": _("Restarts and updates"),
+    "password_reset": _("Password reset"),
+    "peripheral_reconnect": _("Devices that lost contact"),
+    "printer": _("Printer"),
+    "teams_zoom_av": _("Sound and picture in calls"),
+    "vpn_connect": _("VPN"),
+    "wifi_network_basics": _("Wi-Fi and network"),
+}
+
 
 class Flow(Machine):
     """A decision flow that an account keeps: one draft, any number of versions."""
@@ -84,7 +98,8 @@ class Flow(Machine):
     @property
     def category_words(self) -> str:
         """The category as people read it."""
-        return self.category.replace("_", " ")
+        words = CATEGORY_WORDS.get(self.category)
+        return str(words) if words else self.category.replace("_", " ")
 
     @transition(state, source=[State.DRAFT, State.PUBLISHED], target=State.PUBLISHED)
     def publish(self, version: FlowVersion) -> None:

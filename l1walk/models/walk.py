@@ -347,7 +347,7 @@ class L1WalkSession(Machine):
     @property
     def place(self) -> str:
         """What people call the walk: its flow and its ticket."""
-        flow = self.flow.title if self.flow else _("Ad hoc")
+        flow = self.flow.title if self.flow else _("Without a flow")
         return f"{flow}, #{self.ticket_id}"
 
     @property

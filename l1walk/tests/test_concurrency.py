@@ -143,3 +143,14 @@ def test_a_walk_resumed_twice_at_once_is_one_walk(account, alice):
     made = at_once([lambda: walks.resume_walk(walk, by=alice, start_key=key).pk] * 4)
     assert len(set(made)) == 1
     assert L1WalkSession.objects.count() == 2
+
+
+def test_a_walk_restarted_twice_at_once_is_one_walk(account, alice):
+    flow = make_flow(account)
+    walk, key = make_walk(account, alice, flow), uuid4()
+
+    def restart():
+        return walks.restart_walk(walk, by=alice, flow=flow, start_key=key).pk
+
+    assert len(set(at_once([restart] * 4))) == 1
+    assert L1WalkSession.objects.count() == 2

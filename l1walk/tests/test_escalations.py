@@ -316,3 +316,30 @@ def test_without_an_address_nothing_is_sent_and_nothing_stays_due(escalated, ego
     type(egon).objects.filter(pk=egon.pk).update(email="")
     assert escalations.notify_engineers() == 1
     assert mail.outbox == []
+
+
+def test_who_closes_too_late_keeps_the_notes(escalated, egon, erika):
+    escalations.claim_walk(escalated, by=erika)
+    data = {"outcome": "fixed", "notes": "Cleared the spooler"}
+    response = signed_in(egon).post(url("close", escalated), data)
+    assert response.status_code == 409
+    page = response.content.decode()
+    assert "Erika claimed it at" in page
+    assert "Cleared the spooler" in page
+    assert reread(escalated).handoff == H.CLAIMED
+
+
+def test_closing_twice_is_closing_once(escalated, egon):
+    escalations.claim_walk(escalated, by=egon)
+    data = {"outcome": "fixed", "notes": "Cleared the spooler"}
+    client = signed_in(egon)
+    assert client.post(url("close", escalated), data).status_code == 303
+    again = client.post(url("close", escalated), data)
+    assert (again.status_code, again.url) == (303, url("handoff", escalated))
+
+
+def test_a_ticket_number_of_two_lines_still_makes_a_mail(account, alice, egon):
+    walk = make_walk(account, alice, ticket_id="EXT\n7")
+    escalations.escalate_walk(walk, by=alice, version=0, category="security")
+    assert notify_engineers() is None
+    assert mail.outbox[0].subject == "Escalated: ticket EXT 7, Security"

@@ -41,7 +41,7 @@ def test_it_opens_at_the_first_node_with_spare_rows(author, flow):
     assert len(page.context["rows"].forms) == 2 + 2
     assert "nothing is changed yet" in words(page)
     html = page.content.decode()
-    assert "n3 · Hand over to an engineer" in html
+    assert "Hand over to an engineer · n3" in html
     assert 'value="new:instruction"' in html
 
 
@@ -306,3 +306,14 @@ def test_markup_in_texts_is_shown_as_text(author, flow):
     for name in ("flow_edit", "flow", "flow_preview"):
         html = author.get(url(name, flow)).content.decode()
         assert "<script>x" not in html
+
+
+def test_what_a_crafted_form_sends_can_still_be_read(author, flow):
+    """A draft that could not be read would close its pages to everybody."""
+    node = node_of(flow, "n1")
+    form = node_form(node, category="odd\x01") | {"answers-1-key": "a1"}
+    assert author.post(url("flow_node", flow), form).status_code == 303
+    assert edit(author, flow).status_code == 200
+    saved = node_of(now(flow), "n1")
+    assert [answer.key for answer in saved.answers] == ["a1", "a3"]
+    assert saved.category == "odd\N{REPLACEMENT CHARACTER}"

@@ -298,3 +298,8 @@ def test_what_cannot_be_exported(flow, alice, query):
     assert client.get(f"{address('flow_export', flow)}?{query}").status_code == 404
     url = reverse("l1walk:flow_export", args=[flow.pk, "exe"])
     assert client.get(url).status_code == 404
+
+
+def test_a_category_is_read_as_words():
+    assert Flow(category="os_restart_update").category_words == "Restarts and updates"
+    assert Flow(category="till_system").category_words == "till system"

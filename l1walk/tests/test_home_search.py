@@ -40,6 +40,18 @@ def escalated(user: User, text: str) -> L1WalkSession:
 
 
 # --- home -----------------------------------------------------------------------------
+def test_an_operator_is_not_offered_a_call(account, alice):
+    open_ticket(account, by=alice, title="Printer")
+    operator = make_user(None, "root", is_superuser=True, is_staff=True)
+    page = home(operator)
+    assert "Printer" in page
+    assert reverse("l1walk:intake") not in page
+    for name in ("walks", "tickets", "flows"):
+        page = main(signed_in(operator).get(reverse(f"l1walk:{name}")))
+        for offer in ("intake", "new_ticket", "flow_new"):
+            assert reverse(f"l1walk:{offer}") not in page
+
+
 def test_a_technician_sees_ones_own_open_walks_and_open_tickets(account, alice):
     tom = make_user(account, "tom", "technician")
     flow = make_flow(account)

@@ -332,7 +332,7 @@ def test_who_comes_second_to_the_lock_finds_the_walk(account, alice):
 def test_a_problem_is_needed(client, flow, text):
     response = client.post(url(), call(text, flow="adhoc"))
     assert response.status_code == 422
-    assert "This field is required." in page(response)
+    assert "Write what the caller says." in page(response)
     assert "Ann Field" in page(response)
     assert not Ticket.objects.exists()
 

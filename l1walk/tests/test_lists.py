@@ -98,7 +98,7 @@ def test_the_page_shows_what_it_was_asked_and_each_walk(client, some):
     assert reverse("l1walk:walk", args=[some["escalated"].pk]) in shown
     assert "Egon" in shown
     assert f"{url('walks_csv')}?status=escalated&amp;flow=printer" in shown
-    assert "Ad hoc" in page(client.get(url(), {"status": "abandoned"}))
+    assert "Without a flow" in page(client.get(url(), {"status": "abandoned"}))
 
 
 def test_a_forgotten_walk_is_marked(client, account, alice):

@@ -25,6 +25,7 @@ from l1walk.tests.test_reports import (
     resolved,
     second_version,
 )
+from l1walk.views.reports import walks_change
 from tests.conftest import make_account, make_user, signed_in
 
 IN_MARCH = {"from": "2025-03-01", "to": "2025-03-31"}
@@ -228,3 +229,10 @@ def test_pages_cost_the_same_with_ten_times_the_rows(account, alice, mona, flow)
     fill(27)
     assert {url: cost(url) for url in urls(flow)} == few
     assert max(few.values()) <= 20
+
+
+def test_a_change_from_next_to_nothing_is_said_as_it_was():
+    assert walks_change(149, 3) == ("3 before", "up")
+    assert walks_change(8, 2) == ("300% more", "up")
+    assert walks_change(1, 2) == ("50% fewer", "down")
+    assert walks_change(1, 0) == ("", "")

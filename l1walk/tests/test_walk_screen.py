@@ -16,8 +16,9 @@ from l1walk.actions.escalations import escalate_walk
 from l1walk.actions.flows import archive_flow, publish_flow
 from l1walk.actions.tickets import open_ticket
 from l1walk.models import L1WalkSession, WalkStep
-from l1walk.tests.make import give, make_flow, make_walk, posted, reread
+from l1walk.tests.make import give, key, make_flow, make_walk, posted, reread
 from tests.conftest import signed_in
+from workflows.core.accounts import User
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -169,6 +170,8 @@ def test_undo_takes_back_one_answer(client, walk, alice):
     assert response.status_code == 303
     page = client.post(url("undo", walk), {"version": 4}, follow=True).content.decode()
     assert "This is the first question" in page
+    at_once = client.post(url("undo", walk), {"version": 4}, **HTMX)
+    assert "This is the first question" in at_once.content.decode()
     assert client.post(url("undo", walk), {"version": "x"}).status_code == 303
     give(reread(walk), alice, "a1")
     assert client.post(url("undo", walk), {"version": "x"}).status_code == 409
@@ -381,3 +384,113 @@ def test_queue_and_handoff_cost_the_same_for_many(account, alice, egon, flow):
             client.get(url("handoff", walk))
         costs.append((len(statements(captured)), len(statements(handoff))))
     assert costs[0] == costs[1]
+
+
+def test_another_systems_ticket_gets_the_summary_by_hand(client, account, alice, flow):
+    walk = make_walk(account, alice, flow, ticket_kind="psa", ticket_id="INC-7")
+    page = client.get(url("resolve", walk)).content.decode()
+    assert "Goes into the summary" in page
+    assert "Goes on the ticket" not in page
+    done = client.post(url("resolve", walk), {"version": 0}, follow=True)
+    assert "Copy the summary into ticket INC-7" in done.content.decode()
+
+
+@pytest.mark.parametrize("how", ["resolve", "escalate"])
+def test_a_note_that_was_not_sent_is_offered_where_the_walk_ends(client, walk, how):
+    page = client.get(url(how, walk)).content.decode()
+    assert f'data-draft-key="walk-{walk.pk}-0"' in page
+    assert "data-draft>" in page or "data-draft " in page
+
+
+@pytest.mark.parametrize("how", ["resolve", "escalate"])
+def test_what_was_typed_for_an_ended_walk_is_given_back(client, walk, alice, how):
+    walks.abandon_walk(walk, by=alice, version=0)
+    data = {"version": 0, "category": "security", "notes": "Mine", "reason": "Mine"}
+    response = client.post(url(how, walk), data)
+    assert response.status_code == 409
+    page = response.content.decode()
+    assert "This walk has ended: Abandoned" in page
+    assert "<blockquote>Mine</blockquote>" in page
+
+
+def test_a_resolve_form_sent_twice_is_no_conflict(client, walk):
+    data = {"version": 0, "notes": "Cleared"}
+    assert client.post(url("resolve", walk), data).status_code == 303
+    assert client.post(url("resolve", walk), data).status_code == 303
+
+
+def test_a_finding_for_an_ended_walk_is_given_back(client, account, alice):
+    walk = make_walk(account, alice)
+    walks.abandon_walk(walk, by=alice, version=0)
+    data = {"version": 0, "key": key(), "question": "Cable?", "finding": "Loose"}
+    response = client.post(url("record", walk), data)
+    assert response.status_code == 409
+    assert "<blockquote>Cable?<br>Loose</blockquote>" in response.content.decode()
+
+
+def test_a_note_is_kept_as_it_was_typed(client, walk):
+    note = "a\r\n" * 1_999 + "\0the end"  # 4,000 signs, as a browser counts them
+    assert client.post(url("answer", walk), posted(walk, "a1", note=note)).status_code
+    step = walk.steps.get()
+    assert step.note == "a\n" * 1_999 + "the end"[: 4_000 - 3_998]
+
+
+def test_a_key_that_made_an_earlier_step_leads_to_the_present(client, walk):
+    used = key()
+    client.post(url("answer", walk), posted(walk, "a1", key=used))
+    walk = reread(walk)
+    response = client.post(url("answer", walk), posted(walk, "a1", key=used))
+    assert (response.status_code, response.url) == (303, url("walk", walk))
+    assert reread(walk).version == 1
+
+
+def test_a_restart_stays_in_the_walks_account(walk, flow, charlie):
+    theirs = make_flow(charlie.account, title="Theirs")
+    make_flow(charlie.account, title=flow.title)
+    olga = User.objects.create_superuser("olga")
+    operator = signed_in(olga)
+    data = {"flow": theirs.slug, "start_key": key()}
+    assert operator.post(url("restart", walk), data).status_code == 404
+    data = {"flow": flow.slug, "start_key": key()}
+    assert operator.post(url("restart", walk), data).status_code == 303
+    assert walk.resumed_as.get().flow == flow
+
+
+def test_the_forms_that_end_a_walk_cost_the_same_for_a_long_path(
+    client, walk, alice, django_assert_max_num_queries
+):
+    give(walk, alice, "a1", "a1", "a3", "a1", "a1", "a3")
+    for name in ("resolve", "escalate"):
+        with django_assert_max_num_queries(8):
+            client.get(url(name, walk))
+    stale = {**posted(walk, "a1"), "version": 0}
+    with django_assert_max_num_queries(12):
+        client.post(url("answer", walk), stale, headers={"HX-Request": "true"})
+
+
+def test_the_same_ticket_with_another_flow_takes_the_call_along(client, walk):
+    number = walk.ticket_id
+    form = client.get(reverse("l1walk:intake"), {"walk": walk.pk}).context["form"]
+    assert form.initial["ticket"] == "existing"
+    assert form.initial["ticket_number"] == number
+    assert form.initial["problem_text"] == "It does not print"
+
+
+def test_a_ticket_of_another_system_is_not_taken_for_one_of_ours(
+    client, walk, account, alice
+):
+    elsewhere = make_walk(account, alice, ticket_id=walk.ticket_id, caller_name="Bo")
+    shown = client.get(url("walk", elsewhere)).content.decode()
+    address = f"{reverse('l1walk:intake')}?walk={elsewhere.pk}"
+    assert address in shown
+    form = client.get(address).context["form"]
+    assert form.initial["ticket"] == "other"
+    assert form.initial["caller_name"] == "Bo"
+
+
+@pytest.mark.parametrize(
+    "walk_id", ["", "no-id", "00000000-0000-0000-0000-000000000000"]
+)
+def test_an_intake_link_without_a_walk_is_an_empty_form(client, walk_id):
+    form = client.get(reverse("l1walk:intake"), {"walk": walk_id}).context["form"]
+    assert "ticket_number" not in form.initial

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from l1walk.actions import walks
@@ -378,3 +379,13 @@ def test_the_summary_reads_without_handrail(walk, alice):
         "1. Can anyone else print? → Only I cannot",
         "   Anna tried",
     ]
+
+
+def test_a_step_that_the_database_refuses_is_no_step_of_somebody_else(walk, alice):
+    """Only a known key means "sent before"; anything else is a fault, and is raised."""
+    give(walk, alice, "a1")
+    stale = reread(walk)
+    stale.last_seq = 0  # so that the next step takes a number that is taken
+    with pytest.raises(IntegrityError), transaction.atomic():
+        give(stale, alice, "a1")
+    assert reread(walk).version == 1

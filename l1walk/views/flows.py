@@ -84,7 +84,7 @@ def flows(request: UserRequest) -> HttpResponse:
         "state": state,
         "states": Flow.State.choices,
         "q": text,
-        "may_edit": request.user.has_perm(EDIT),
+        "may_edit": request.user.has_perm(EDIT) and request.user.account_id,
     }
     return render(request, "l1walk/flows/list.html", context)
 

@@ -102,6 +102,8 @@ def percent(rate: float | None) -> str:
 def walks_change(now: int, before: int) -> tuple[str, str]:
     if not before:
         return "", ""
+    if now > 4 * before:  # "4867% more" says nothing
+        return _("%(n)s before") % {"n": before}, "up"
     part = round(100 * (now - before) / before)
     return change(part, _("%(n)s%% more"), _("%(n)s%% fewer"))
 

@@ -213,10 +213,10 @@ def end(request: UserRequest, row: L1WalkSession, form: Any, how: str) -> HttpRe
         try:
             if how == "resolve":
                 verbs.resolve_walk(row, by=request.user, **data)
-                messages.success(request, _("Resolved. The ticket has the whole path."))
+                messages.success(request, resolved_words(row))
             else:
                 escalate_walk(row, by=request.user, **data)
-                messages.success(request, _("Handed over. Engineers were told."))
+                messages.success(request, _("Handed over. Engineers see it now."))
         except verbs.Ended as ended:
             said = data.get("notes") or data.get("reason")
             known = (ended.walk.resolution_notes, ended.walk.escalation_reason)
@@ -232,6 +232,13 @@ def end(request: UserRequest, row: L1WalkSession, form: Any, how: str) -> HttpRe
     if row.status != L1WalkSession.Status.ACTIVE:
         return see_other("l1walk:walk", row.pk)
     return ending(request, row, form, how, status=422 if form.is_bound else 200)
+
+
+def resolved_words(row: L1WalkSession) -> str:
+    """Say where the path is now: another system's ticket gets it by hand."""
+    if row.ticket_kind == L1WalkSession.TicketKind.INTERNAL:
+        return _("Resolved. The ticket has the whole path.")
+    return _("Resolved. Copy the summary into ticket %(id)s.") % {"id": row.ticket_id}
 
 
 def ending(

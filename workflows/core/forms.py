@@ -18,6 +18,13 @@ class ProfileForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ("first_name", "last_name", "email", "key_shortcuts")
+        labels = {"email": _("E-mail address")}
+        help_texts = {
+            "key_shortcuts": _(
+                "Answer with 1 to 9, U, N, R, E on the walk screen; C, O, J, K among "
+                "escalations."
+            ),
+        }
 
 
 class AccountForm(forms.ModelForm[Account]):
@@ -54,5 +61,9 @@ def preference_field(preference: Preference) -> forms.Field:
     return forms.IntegerField(
         min_value=preference.minimum,
         max_value=preference.maximum,
+        error_messages={
+            "min_value": _("Write %(limit_value)s or more."),
+            "max_value": _("Write %(limit_value)s or less."),
+        },
         **words,  # type: ignore[arg-type]
     )

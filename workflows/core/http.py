@@ -18,7 +18,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -104,7 +103,7 @@ class LoginMiddleware(LoginRequiredMiddleware):
 
     def handle_no_permission(
         self, request: HttpRequest, view_func: Any
-    ) -> HttpResponseBase:
+    ) -> HttpResponseRedirect:
         return redirect_to_login(
             page_address(request), resolve_url(self.get_login_url(view_func))
         )

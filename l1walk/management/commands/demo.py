@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,8 +46,13 @@ NOTES = (
     "Had worked until the update last night.",
     "Will call back if it returns.",
 )
+FINDINGS = (
+    ("What does the caller see?", "As described; no error message"),
+    ("Does it happen elsewhere?", "Not on a colleague's computer"),
+    ("Does a restart help?", "No, the same afterwards"),
+)
 REASONS = (
-    "Everything in the flow was tried; the caller has a meeting at the hour.",
+    "What we may do was tried; the caller has a meeting at the hour.",
     "Needs rights on the server that we do not have.",
     "Third call this week about the same machine.",
 )
@@ -68,6 +74,13 @@ class Call:
 class Command(BaseCommand):
     help = "Make the account “demo” with people, flows, tickets and finished walks."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--operator",
+            action="store_true",
+            help="make olga too, who sees every account: for one's own machine alone",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if Account.objects.filter(slug="demo").exists():
             raise CommandError(
@@ -75,6 +88,10 @@ class Command(BaseCommand):
             )
         with transaction.atomic():
             make_demo(random.Random(7))  # noqa: S311  (the same story every time)
+            if options["operator"]:
+                User.objects.create_superuser(
+                    "olga", "olga@example.com", PASSWORD, first_name="Olga"
+                )
         self.stdout.write("The account “demo” is ready.")
 
 
@@ -86,18 +103,22 @@ def make_demo(dice: random.Random) -> None:
     flows = dict(make_flows(account, people[2]))
     tickets = json.loads((FOLDER / "tickets.json").read_text())
     end = timezone.now()
-    for number in range(WALKS):
-        # Evenly over the month, and only at hours when somebody calls.
-        start = end - timedelta(days=DAYS * (1 - number / WALKS))
-        start = start.replace(hour=7 + number % 10, minute=dice.randrange(60))
-        if start > end - timedelta(minutes=20):
-            start -= timedelta(days=1)
+    for start in sorted(call_time(end, number, dice) for number in range(WALKS)):
         call = Call(dice.choice(people[:3]), dice.choice(tickets), start)
         walk_call(account, call, flows, dice, people[2:4])
-    running(account, people[0], tickets, flows, end)
+    running(account, people[0], tickets[9], flows, end - timedelta(minutes=95))
     for place, ticket in enumerate(tickets[20:26]):
-        at = end - timedelta(minutes=7 * (6 - place))
+        at = end - timedelta(minutes=7 * (7 - place))
         write_ticket(account, people[0], ticket, at)
+    running(account, people[0], tickets[3], flows, end - timedelta(minutes=1))
+
+
+def call_time(end: datetime, number: int, dice: random.Random) -> datetime:
+    """Return when a call came: evenly over the month, at hours when somebody calls."""
+    start = end - timedelta(days=DAYS * (1 - number / WALKS))
+    start = start.replace(hour=7 + number % 10, minute=dice.randrange(60))
+    recent = start > end - timedelta(minutes=120)
+    return start - timedelta(days=1) if recent else start
 
 
 def make_people(account: Account) -> Iterator[User]:
@@ -113,9 +134,6 @@ def make_people(account: Account) -> Iterator[User]:
         )
         user.groups.add(Group.objects.get(name=role))
         yield user
-    User.objects.create_superuser(
-        "olga", "olga@example.com", PASSWORD, first_name="Olga"
-    )
 
 
 def make_flows(account: Account, author: User) -> Iterator[tuple[str, Flow]]:
@@ -169,11 +187,12 @@ def answer(walk: L1WalkSession, call: Call, dice: random.Random) -> None:
     node = walk.current_node
     at = call.tick(dice.lognormvariate(3.4, 0.6))
     if node is None:
+        question, finding = FINDINGS[walk.last_seq % len(FINDINGS)]
         walks.record_finding(
             walk,
             by=call.by,
-            question="Checked what the caller sees",
-            finding="As described; nothing else stands out",
+            question=question,
+            finding=finding,
             submission=submission,
             note=note,
             now=at,
@@ -262,10 +281,10 @@ def take_over(
     """Let engineers work on all but the newest of what was handed over."""
     age = timezone.now() - call.now
     engineer = dice.choice(engineers)
-    if age > timedelta(days=1):
+    if age > timedelta(days=2):
         at = call.tick(dice.uniform(300, 3000))
         escalations.claim_walk(walk, by=engineer, now=at)
-    if age > timedelta(days=2):
+    if age > timedelta(days=3):
         escalations.close_escalation(
             walk,
             by=engineer,
@@ -278,13 +297,12 @@ def take_over(
 def running(
     account: Account,
     by: User,
-    tickets: list[dict[str, Any]],
+    ticket: dict[str, Any],
     flows: dict[str, Flow],
-    end: datetime,
+    start: datetime,
 ) -> None:
-    """Leave two walks open: one of a minute ago, one that was forgotten."""
-    for ticket, minutes in ((tickets[3], 1), (tickets[9], 95)):
-        call = Call(by, ticket, end - timedelta(minutes=minutes))
-        walk = begin(account, call, flows)
-        if walk.flow_id:
-            answer(walk, call, random.Random(minutes))  # noqa: S311  (a demo)
+    """Leave a walk open after its first answer."""
+    call = Call(by, ticket, start)
+    walk = begin(account, call, flows)
+    if walk.flow_id:
+        answer(walk, call, random.Random(1))  # noqa: S311  (a demo)

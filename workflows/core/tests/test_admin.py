@@ -280,3 +280,7 @@ def test_a_list_costs_the_same_whatever_its_length(operator, account):
     for _ in range(20):
         make_parcel(account)
     assert cost() == short
+
+
+def test_a_filter_that_no_database_takes_is_refused(manager):
+    assert manager.get("/admin/workflows/user/?username=a%00b").status_code == 400

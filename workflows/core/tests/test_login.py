@@ -155,3 +155,18 @@ def test_who_left_cannot_come_in(alice):
 def test_a_user_of_any_account_comes_in(db):
     make_user(make_account("third"), "alice")
     assert Client().post("/login/", RIGHT).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        ("http://testserver/profile/?a=b", "/profile/%3Fa%3Db"),
+        ("https://evil.example/profile/", "/"),
+        ("", "/"),
+    ],
+)
+def test_whose_session_ended_comes_back_to_the_page_they_typed_on(
+    client, referer, back
+):
+    response = client.post("/password/", headers={"referer": referer})
+    assert response.headers["Location"] == f"/login/?next={back}"

@@ -160,3 +160,11 @@ def test_an_operator_has_no_account_to_set_up():
 
 def test_a_stranger_is_sent_to_log_in():
     assert Client().get("/account/").headers["Location"] == "/login/?next=/account/"
+
+
+def test_the_theme_of_a_refused_form_leads_back_to_the_page_it_stood_on(mona):
+    refused = signed_in(mona).post(
+        "/account/", {"name": ""}, headers={"referer": "http://testserver/search/?q=1"}
+    )
+    assert refused.status_code == 422
+    assert 'name="next" value="/search/?q=1"' in refused.content.decode()

@@ -38,8 +38,8 @@ class Command(BaseCommand):
             call_command("collectstatic", verbosity=0, interactive=False)
         if not options["no_demo"] and not Account.objects.exists():
             self.say("Making demo data …")
-            call_command("demo", verbosity=0)
-        environment = os.environ | {"PUBLIC_URL": f"http://localhost:{port}"}
+            call_command("demo", operator=True, verbosity=0)
+        environment = {"PUBLIC_URL": f"http://localhost:{port}"} | os.environ
         children = [
             subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
             for command in (web(options["host"], port), worker())

@@ -1,5 +1,6 @@
 """All settings, read from the environment; docs/running.md lists every variable."""
 
+import os
 from pathlib import Path
 
 import django_stubs_ext
@@ -14,7 +15,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-if (DATA_DIR / "local.env").exists():  # `make run` keeps its keys there
+# `make run` keeps its keys there. A server has its own: then nothing of it counts, not
+# even plain HTTP.
+if "SECRET_KEY" not in os.environ and (DATA_DIR / "local.env").exists():
     env.read_env(DATA_DIR / "local.env")
 
 

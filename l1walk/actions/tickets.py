@@ -46,6 +46,9 @@ class TicketGateway(Protocol):
     def escalate(self, id: str) -> None:
         """Mark it escalated, even a resolved one; nothing where it is already."""
 
+    def reopen(self, id: str) -> None:
+        """Mark a resolved one open; nothing happens to any other."""
+
 
 def number_in(text: str) -> int | None:
     """Return the ticket number that a person wrote, "#1002"; None if it is none."""
@@ -110,6 +113,12 @@ class InternalTickets:
                 if can_proceed(ticket.escalate):
                     ticket.escalate()
 
+    def reopen(self, id: str) -> None:
+        if (row := self._find(id)) is not None:
+            with Ticket.moving(row.pk, by=self.by, at=self.at) as ticket:
+                if ticket.status == Ticket.Status.RESOLVED:
+                    ticket.reopen()
+
 
 class ReferenceOnly:
     """A ticket of a system that Handrail does not write to: only its number is kept."""
@@ -126,6 +135,9 @@ class ReferenceOnly:
         """Nothing to write to."""
 
     def escalate(self, id: str) -> None:
+        """Nothing to write to."""
+
+    def reopen(self, id: str) -> None:
         """Nothing to write to."""
 
 

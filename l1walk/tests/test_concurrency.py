@@ -11,6 +11,7 @@ from django.db import connection, connections
 from django.urls import reverse
 
 from l1walk.actions import walks
+from l1walk.actions.continuing import restart_walk, resume_walk
 from l1walk.actions.escalations import escalate_walk
 from l1walk.models import L1WalkSession, WalkStep
 from l1walk.tests.make import give, make_flow, make_walk, posted, reread
@@ -140,7 +141,7 @@ def test_a_walk_resumed_twice_at_once_is_one_walk(account, alice):
     walk = give(make_walk(account, alice, make_flow(account)), alice, "a1")
     walks.abandon_walk(walk, by=alice, version=1)
     key = uuid4()
-    made = at_once([lambda: walks.resume_walk(walk, by=alice, start_key=key).pk] * 4)
+    made = at_once([lambda: resume_walk(walk, by=alice, start_key=key).pk] * 4)
     assert len(set(made)) == 1
     assert L1WalkSession.objects.count() == 2
 
@@ -150,7 +151,7 @@ def test_a_walk_restarted_twice_at_once_is_one_walk(account, alice):
     walk, key = make_walk(account, alice, flow), uuid4()
 
     def restart():
-        return walks.restart_walk(walk, by=alice, flow=flow, start_key=key).pk
+        return restart_walk(walk, by=alice, flow=flow, start_key=key).pk
 
     assert len(set(at_once([restart] * 4))) == 1
     assert L1WalkSession.objects.count() == 2

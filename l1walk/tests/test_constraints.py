@@ -11,7 +11,7 @@ from django.db import DatabaseError, IntegrityError, connection, models, transac
 from django.utils import timezone
 
 from l1walk.actions.escalations import claim_walk, close_escalation, escalate_walk
-from l1walk.actions.tickets import open_ticket
+from l1walk.actions.tickets import add_note, open_ticket
 from l1walk.actions.walks import undo_step
 from l1walk.models import (
     Flow,
@@ -30,6 +30,14 @@ def change(row: models.Model, **columns: Any) -> None:
     """UPDATE the row as no verb would, without Django's checks."""
     queryset: models.QuerySet[Any] = models.QuerySet(type(row)).filter(pk=row.pk)
     models.QuerySet.update(queryset, **columns)
+
+
+def another(step: WalkStep, **over: Any) -> WalkStep:
+    """A further step like this one, not saved yet."""
+    names = [field.attname for field in WalkStep._meta.concrete_fields]
+    values = {name: getattr(step, name) for name in names}
+    fresh = {"id": uuid4(), "seq": step.seq + 1, "idempotency_key": uuid4()}
+    return WalkStep(**values | fresh | over)
 
 
 def refused(name: str) -> Any:
@@ -149,12 +157,13 @@ def test_the_kinds_of_a_later_day_fit_the_table_already(account, alice):
 
 
 def test_steps_are_numbered_once_and_known_by_their_key(walk, alice):
-    give(walk, alice, "a1", "a1")
-    first, second = WalkStep.objects.filter(session=walk)
+    give(walk, alice, "a1")
+    step = WalkStep.objects.get(session=walk)
     with refused("seq"), transaction.atomic():
-        change(second, seq=first.seq)
+        another(step, seq=step.seq).save(force_insert=True)
     with refused("idempotency_key"), transaction.atomic():
-        change(second, idempotency_key=first.idempotency_key)
+        another(step, idempotency_key=step.idempotency_key).save(force_insert=True)
+    another(step).save(force_insert=True)
 
 
 def test_a_step_keeps_the_order_of_its_times(walk, alice):
@@ -166,11 +175,27 @@ def test_a_step_keeps_the_order_of_its_times(walk, alice):
         ("ck_walk_step_times", {"answered_at": before}),
         ("ck_walk_step_undone", {"undone_at": before}),
         ("ck_walk_step_undone", {"undone_at": None}),
-        ("ck_walk_step_undone", {"undone_by": None}),
+        ("ck_walk_step_undone", {"undone_by_id": None}),
         ("ck_walk_step_seq", {"seq": 0}),
     ):
         with refused(rule), transaction.atomic():
+            another(step, **columns).save(force_insert=True)
+
+
+def test_a_step_is_taken_back_and_never_rewritten(walk, alice, egon):
+    give(walk, alice, "a1", note="Anna tried")
+    step = WalkStep.objects.get(session=walk)
+    for columns in ({"answer_label": "Nobody can"}, {"note": ""}, {"actor": egon}):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             change(step, **columns)
+    undo_step(walk, by=egon, version=1)
+    assert WalkStep.objects.get(pk=step.pk).undone_by == egon
+
+
+def test_a_note_on_a_ticket_is_never_rewritten(account, alice):
+    note = add_note(open_ticket(account, by=alice, title="x"), by=alice, text="Said")
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        change(note, text="Never said")
 
 
 def test_flows(account, flow):

@@ -166,7 +166,7 @@ def test_what_is_no_flow_is_refused_beside_the_file(name, author):
 def test_no_file_and_an_empty_file_are_refused(author):
     assert author.post(url("flow_import"), {"key": str(uuid7())}).status_code == 422
     assert upload(author, "x.mmd", b"").status_code == 422
-    assert "The file is empty. Choose another one." in words(upload(author, "x.mmd", b""))
+    assert "The file is empty. Choose another" in words(upload(author, "x.mmd", b""))
 
 
 def test_operators_have_no_account_to_import_into(django_user_model):

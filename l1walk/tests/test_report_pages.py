@@ -25,7 +25,7 @@ from l1walk.tests.test_reports import (
     resolved,
     second_version,
 )
-from l1walk.views.reports import walks_change
+from l1walk.views.reports import rate_change, walks_change
 from tests.conftest import make_account, make_user, signed_in
 
 IN_MARCH = {"from": "2025-03-01", "to": "2025-03-31"}
@@ -236,3 +236,5 @@ def test_a_change_from_next_to_nothing_is_said_as_it_was():
     assert walks_change(8, 2) == ("300% more", "up")
     assert walks_change(1, 2) == ("50% fewer", "down")
     assert walks_change(1, 0) == ("", "")
+    assert rate_change(0.51, 0.5) == ("1 point more", "up")
+    assert rate_change(0.5, 0.53) == ("3 points less", "down")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from l1walk.actions import escalations, reports, walks
+from l1walk.actions.continuing import resume_walk
 from l1walk.actions.flows import publish_flow
 from l1walk.actions.reports import Bucket, Figures, Period
 from l1walk.forms.reports import PeriodForm
@@ -267,7 +268,7 @@ def test_a_walk_solved_on_the_way_did_not_drop_off(account, alice, mona, flow):
 def test_steps_that_a_resumed_walk_copied_count_once(account, alice, mona, flow):
     old = give(make_walk(account, alice, flow, now=START), alice, "a1", now=after(2))
     walks.abandon_walk(old, by=alice, version=old.version)
-    new = walks.resume_walk(old, by=alice, start_key=key(), now=after(60))
+    new = resume_walk(old, by=alice, start_key=key(), now=after(60))
     give(new, alice, "a1", now=after(64))
     found = nodes(mona, flow)
     assert found["scope"].visits == 1

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from l1walk.actions import walks
+from l1walk.actions.continuing import restart_walk, resume_walk
 from l1walk.actions.drafting import draft_of, fingerprint, save_node
 from l1walk.actions.flows import archive_flow, publish_flow
 from l1walk.actions.tickets import open_ticket
@@ -327,7 +328,7 @@ def test_resuming_copies_the_path_and_the_notes(walk, alice, egon, flow):
     walks.abandon_walk(walk, by=alice, version=4)
     archive_flow(flow, by=egon)
     key = uuid4()
-    new = walks.resume_walk(walk, by=egon, start_key=key)
+    new = resume_walk(walk, by=egon, start_key=key)
     new = reread(new)
     assert (new.status, new.current_node_id, new.last_seq) == ("active", "again", 2)
     assert (new.resumed_from, new.created_by_user) == (walk, egon)
@@ -336,12 +337,32 @@ def test_resuming_copies_the_path_and_the_notes(walk, alice, egon, flow):
     assert {step.actor for step in new.live_steps()} == {alice}
     give(new, egon, "a1")
     assert reread(new).current_node_id == "ok"
-    assert walks.resume_walk(walk, by=egon, start_key=key).pk == new.pk
+    assert resume_walk(walk, by=egon, start_key=key).pk == new.pk
+
+
+def test_a_resolved_ticket_is_open_again_when_its_walk_goes_on(account, alice, flow):
+    ticket = open_ticket(account, by=alice, title="Printer")
+    walk = make_walk(
+        account, alice, flow, ticket_kind="internal", ticket_id=str(ticket.number)
+    )
+    walks.resolve_walk(walk, by=alice, version=0)
+    resume_walk(walk, by=alice, start_key=uuid4())
+    assert Ticket.objects.get(pk=ticket.pk).status == Ticket.Status.OPEN
+    gone = make_walk(account, alice, flow, ticket_kind="internal", ticket_id="999")
+    walks.abandon_walk(gone, by=alice, version=0)
+    resume_walk(gone, by=alice, start_key=uuid4())
+    walks.abandon_walk(again := open_walk_of(ticket), by=alice, version=again.version)
+    resume_walk(again, by=alice, start_key=uuid4())
+    assert [move.name for move in ticket.moves()] == ["begin", "resolve", "reopen"]
+
+
+def open_walk_of(ticket):
+    return L1WalkSession.objects.get(status="active", ticket_id=str(ticket.number))
 
 
 def test_a_running_walk_is_not_resumed(walk, alice):
     with pytest.raises(walks.Moved):
-        walks.resume_walk(walk, by=alice, start_key=uuid4())
+        resume_walk(walk, by=alice, start_key=uuid4())
 
 
 def test_restarting_on_the_version_in_use(walk, alice, egon, flow):
@@ -353,11 +374,11 @@ def test_restarting_on_the_version_in_use(walk, alice, egon, flow):
     publish_flow(walks_on, by=egon)
     walks_on = type(flow).objects.select_related("current_version").get(pk=flow.pk)
     key = uuid4()
-    new = walks.restart_walk(walk, by=alice, flow=walks_on, start_key=key)
+    new = restart_walk(walk, by=alice, flow=walks_on, start_key=key)
     assert new.flow_version.number == 2
     assert (new.current_node_id, new.resumed_from_id) == ("scope", walk.pk)
     assert reread(walk).status == S.ABANDONED
-    again = walks.restart_walk(walk, by=alice, flow=walks_on, start_key=key)
+    again = restart_walk(walk, by=alice, flow=walks_on, start_key=key)
     assert again.pk == new.pk
 
 
@@ -365,7 +386,7 @@ def test_a_restart_that_cannot_begin_leaves_the_walk_running(walk, alice, egon, 
     archive_flow(flow, by=egon)
     gone = type(flow).objects.get(pk=flow.pk)
     with pytest.raises(walks.FlowNotWalkable):
-        walks.restart_walk(walk, by=alice, flow=gone, start_key=uuid4())
+        restart_walk(walk, by=alice, flow=gone, start_key=uuid4())
     assert reread(walk).status == S.ACTIVE
 
 

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django_fsm import TransitionNotAllowed
 
 from l1walk.actions import escalations as verbs
@@ -46,7 +46,7 @@ def need_either(user: User) -> None:
         raise PermissionDenied(_("The queue is for engineers and managers."))
 
 
-@require_GET
+@require_safe
 def queue(request: UserRequest) -> HttpResponse:
     """What waits for an engineer, oldest first."""
     need_either(request.user)
@@ -90,7 +90,7 @@ def queue(request: UserRequest) -> HttpResponse:
     return render(request, "l1walk/queue.html", context)
 
 
-@require_GET
+@require_safe
 def badge(request: UserRequest) -> HttpResponse:
     """How many wait, for the navigation of every page; empty when none does."""
     need_either(request.user)
@@ -107,7 +107,7 @@ def find_escalation(request: UserRequest, pk: UUID) -> L1WalkSession:
     return row
 
 
-@require_GET
+@require_safe
 def handoff(request: UserRequest, pk: UUID) -> HttpResponse:
     """Everything that is known of an escalated walk, so that nobody asks twice."""
     row = find_escalation(request, pk)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 
 from l1walk.actions import flows as verbs
@@ -46,7 +46,7 @@ from workflows.core.http import UserRequest, see_other
 # --- nodes ----------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @can_edit
 def edit(request: UserRequest, pk: UUID) -> HttpResponse:
     """The outline and one node's form: ``?node=``, ``?add=1``, else the first one."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from l1walk.graphs.definition import TERMINALS, Definition
 from l1walk.views.flow_panels import to_editor
@@ -71,7 +71,7 @@ class Trail:
         return before.url(self.steps[-1].node_id)
 
 
-@require_GET
+@require_safe
 def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     """Walk a draft with all its errors, or ``?version=``; nothing is written."""
     row = find_flow(request, pk)

@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from l1walk.actions import flows as verbs
 from l1walk.actions.drafting import draft_of
@@ -58,7 +58,7 @@ def running(rows: Any, by: str) -> dict[UUID, int]:
     return dict(counted.annotate(walks=Count("pk")))
 
 
-@require_GET
+@require_safe
 def flows(request: UserRequest) -> HttpResponse:
     """The flows of the account by title."""
     rows = Flow.objects.visible_to(request.user).select_related("current_version")
@@ -97,7 +97,7 @@ def light(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.order_by(Lower("title"), "pk")
 
 
-@require_GET
+@require_safe
 def flow(request: UserRequest, pk: UUID) -> HttpResponse:
     """One flow: what it says, what is wrong with it, its versions."""
     return overview(request, find_flow(request, pk))
@@ -129,7 +129,7 @@ def overview(
     return render(request, "l1walk/flows/flow.html", context, status=status)
 
 
-@require_GET
+@require_safe
 def version(request: UserRequest, pk: UUID, number: int) -> HttpResponse:
     """A published version as it is and stays."""
     row = find_flow(request, pk)
@@ -212,7 +212,7 @@ def describe(request: UserRequest, pk: UUID) -> HttpResponse:
     return render(request, "l1walk/flows/describe.html", context, status=status)
 
 
-@require_GET
+@require_safe
 def export(request: UserRequest, pk: UUID, format: str) -> HttpResponse:
     """The draft, or ``?version=``, as a file that can be imported again."""
     row = find_flow(request, pk)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from l1walk.actions.tickets import number_in
 from l1walk.models import Flow, L1WalkSession, Ticket
@@ -17,7 +17,7 @@ from workflows.core.http import UserRequest
 FOUND = 20
 
 
-@require_GET
+@require_safe
 def home(request: UserRequest) -> HttpResponse:
     """One's open walks, what waits, and the tickets nobody has begun."""
     user = request.user
@@ -40,7 +40,7 @@ def home(request: UserRequest) -> HttpResponse:
     return render(request, "l1walk/home.html", context)
 
 
-@require_GET
+@require_safe
 def search(request: UserRequest) -> HttpResponse:
     """Tickets and flows by number or word."""
     text = request.GET.get("q", "").replace("\0", "").strip()[:200]

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from l1walk.actions.calls import begun_walk, take_call
 from l1walk.actions.matching import Match, rank_flows
@@ -130,7 +130,7 @@ def begin(
     return see_other("l1walk:walk", walk.pk)
 
 
-@require_GET
+@require_safe
 @can_walk
 def suggestions(request: UserRequest) -> HttpResponse:
     """The flows that fit what is typed so far, as a fragment."""

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from l1walk.models import Flow, L1WalkSession
 from workflows.core.export import csv_response
@@ -53,7 +53,7 @@ def filtered(request: UserRequest) -> tuple[QuerySet[Any], dict[str, Any]]:
     return rows, asked
 
 
-@require_GET
+@require_safe
 def walks(request: UserRequest) -> HttpResponse:
     """Every walk of the account, newest first."""
     rows, asked = filtered(request)
@@ -67,7 +67,7 @@ def walks(request: UserRequest) -> HttpResponse:
     return render(request, "l1walk/walks.html", context)
 
 
-@require_GET
+@require_safe
 def walks_csv(request: UserRequest) -> HttpResponseBase:
     """The same walks as a file."""
     rows, _asked = filtered(request)

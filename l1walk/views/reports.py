@@ -14,7 +14,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
 
 from l1walk.actions import reports as figures
 from l1walk.actions.reports import Figures, NodeFigures, Period, VersionFigures
@@ -112,7 +113,11 @@ def rate_change(now: float | None, before: float | None) -> tuple[str, str]:
     if now is None or before is None:
         return "", ""
     points = round(100 * now) - round(100 * before)
-    return change(points, _("%(n)s points more"), _("%(n)s points less"))
+    return change(
+        points,
+        ngettext("%(n)s point more", "%(n)s points more", abs(points)),
+        ngettext("%(n)s point less", "%(n)s points less", abs(points)),
+    )
 
 
 def time_change(now: timedelta | None, before: timedelta | None) -> tuple[str, str]:
@@ -148,7 +153,7 @@ def asked_for(request: UserRequest) -> tuple[Period, dict[str, Any]]:
     }
 
 
-@require_GET
+@require_safe
 @can_view
 def reports(request: UserRequest) -> HttpResponse:
     """Every flow version beside the others, and what no flow caught."""
@@ -173,7 +178,7 @@ def chart(rows: figures.Walks, period: Period) -> Any:
     return stacked_bars(buckets, figures.unit_of(period))
 
 
-@require_GET
+@require_safe
 @can_view
 def reports_csv(request: UserRequest) -> HttpResponseBase:
     """The flow versions as a file."""
@@ -224,7 +229,7 @@ def walks_of(
     return figures.walks_in(request.user, period).filter(flow_version=version)
 
 
-@require_GET
+@require_safe
 @can_view
 def report_version(request: UserRequest, slug: str, number: int) -> HttpResponse:
     """One version: where its walks ended, where people lose time or turn back."""
@@ -256,7 +261,7 @@ def draw_map(graph: Definition, nodes: list[NodeFigures]) -> SafeString | None:
     return SafeString(svg) if svg else None
 
 
-@require_GET
+@require_safe
 @can_view
 def report_version_csv(
     request: UserRequest, slug: str, number: int
@@ -285,7 +290,7 @@ def node_cells(row: NodeFigures) -> list[Any]:
     ]
 
 
-@require_GET
+@require_safe
 @can_view
 def report_stale(request: UserRequest) -> HttpResponse:
     """Running walks in which nobody answered for a while."""

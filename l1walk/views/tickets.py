@@ -9,7 +9,11 @@ from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from l1walk.actions.tickets import add_note, open_ticket, reopen_ticket
 from l1walk.forms.walks import TicketForm, TicketNoteForm
@@ -20,7 +24,7 @@ from workflows.core.paging import slice_of
 may_work = permission_required("l1walk.work_ticket", raise_exception=True)
 
 
-@require_GET
+@require_safe
 def tickets(request: UserRequest) -> HttpResponse:
     """The account's tickets, newest first."""
     rows = Ticket.objects.visible_to(request.user)
@@ -57,7 +61,7 @@ def find_ticket(request: UserRequest, pk: UUID) -> Ticket:
     return row
 
 
-@require_GET
+@require_safe
 def ticket(request: UserRequest, pk: UUID) -> HttpResponse:
     """One ticket: its notes and its walks."""
     return show(request, find_ticket(request, pk), TicketNoteForm())

@@ -10,9 +10,14 @@ from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from l1walk.actions import walks as verbs
+from l1walk.actions.continuing import restart_walk, resume_walk
 from l1walk.actions.escalations import escalate_walk
 from l1walk.actions.tickets import gateway_for
 from l1walk.forms.walks import (
@@ -38,7 +43,7 @@ def find_walk(request: UserRequest, pk: UUID) -> L1WalkSession:
     return walk
 
 
-@require_GET
+@require_safe
 def walk(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show where the walk stands: its question, or how it ended."""
     return screen(request, find_walk(request, pk))
@@ -278,7 +283,7 @@ def resume(request: UserRequest, pk: UUID) -> HttpResponse:
     """Go on with an ended walk as a new one."""
     row = find_walk(request, pk)
     try:
-        new = verbs.resume_walk(row, by=request.user, start_key=start_key(request))
+        new = resume_walk(row, by=request.user, start_key=start_key(request))
     except verbs.Moved:
         messages.info(request, _("This walk is still running: go on here."))
         return see_other("l1walk:walk", row.pk)
@@ -297,7 +302,7 @@ def restart(request: UserRequest, pk: UUID) -> HttpResponse:
         slug=request.POST.get("flow", "").replace("\0", ""),
     )
     try:
-        new = verbs.restart_walk(
+        new = restart_walk(
             row,
             by=request.user,
             flow=flow,
@@ -313,7 +318,7 @@ def restart(request: UserRequest, pk: UUID) -> HttpResponse:
     return see_other("l1walk:walk", new.pk)
 
 
-@require_GET
+@require_safe
 def summary(request: UserRequest, pk: UUID) -> HttpResponse:
     """The walk as plain text, to be copied anywhere."""
     row = find_walk(request, pk)

@@ -187,5 +187,7 @@ def too_many_logins(
     request: HttpRequest, response: HttpResponse | None, credentials: Any, *_args: Any
 ) -> HttpResponse:
     """Answer a guessed password; the same words whether or not the user exists."""
-    text = _("Too many failed logins. Wait 15 minutes, then try again.")
+    minutes = round(settings.AXES_COOLOFF_TIME * 60)
+    text = _("Too many failed logins. Wait %(n)s minutes, then try again.")
+    text %= {"n": minutes}
     return refusal(request, HTTPStatus.TOO_MANY_REQUESTS, text)

@@ -39,6 +39,9 @@ class MachineQuerySet(TenantQuerySet):
             raise NotLent(f"{', '.join(moved)} moves only in moving()")
         return super().update(**values)
 
+    def bulk_create(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotLent("a machine is made by begin(), which writes its first Move")
+
 
 class Machine(models.Model):
     """A row with states. ``begin`` makes it, ``moving`` moves it; both write Moves."""

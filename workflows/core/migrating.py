@@ -9,10 +9,17 @@ from django.db.migrations import RunPython
 Editor = BaseDatabaseSchemaEditor
 
 
-def install(editor: Editor, table: str, events: Sequence[str]) -> None:
-    """Refuse the events ("UPDATE", "DELETE") on every row of the table."""
+def install(
+    editor: Editor, table: str, events: Sequence[str], columns: Sequence[str] = ()
+) -> None:
+    """Refuse the events ("UPDATE", "DELETE") on every row of the table.
+
+    With ``columns`` an UPDATE is refused of these alone.
+    """
     remove(editor, table, events)
     for event in events:
+        narrowed = event == "UPDATE" and columns
+        when = f"UPDATE OF {', '.join(columns)}" if narrowed else event
         name = f"{table}_refuses_{event.lower()}"
         text = f"{table} is append-only: {event} refused"
         if editor.connection.vendor == "postgresql":
@@ -22,12 +29,12 @@ def install(editor: Editor, table: str, events: Sequence[str]) -> None:
                 "USING ERRCODE = 'integrity_constraint_violation'; END $$"
             )
             editor.execute(
-                f"CREATE TRIGGER {name} BEFORE {event} ON {table} "
+                f"CREATE TRIGGER {name} BEFORE {when} ON {table} "
                 f"FOR EACH ROW EXECUTE FUNCTION {name}()"
             )
         else:
             editor.execute(
-                f"CREATE TRIGGER {name} BEFORE {event} ON {table} "
+                f"CREATE TRIGGER {name} BEFORE {when} ON {table} "
                 f"BEGIN SELECT RAISE(ABORT, '{text}'); END"
             )
 
@@ -43,11 +50,15 @@ def remove(editor: Editor, table: str, events: Sequence[str]) -> None:
             editor.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
-def append_only(table: str, events: Sequence[str] = ("UPDATE", "DELETE")) -> RunPython:
+def append_only(
+    table: str,
+    events: Sequence[str] = ("UPDATE", "DELETE"),
+    columns: Sequence[str] = (),
+) -> RunPython:
     """Return the migration operation that makes the table append-only."""
 
     def forwards(_apps: Apps, editor: Editor) -> None:
-        install(editor, table, events)
+        install(editor, table, events, columns)
 
     def backwards(_apps: Apps, editor: Editor) -> None:
         remove(editor, table, events)

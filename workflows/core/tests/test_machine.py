@@ -269,3 +269,9 @@ def test_a_move_costs_three_statements_and_its_transaction(account, alice):
         row.send()
     first_words = [query["sql"].split()[0] for query in captured]
     assert first_words == ["SAVEPOINT", "SELECT", "UPDATE", "INSERT", "RELEASE"]
+
+
+def test_machines_are_not_made_in_bulk(account):
+    with pytest.raises(NotLent, match="begin"):
+        Parcel.objects.bulk_create([Parcel(account=account)])
+    assert not Parcel.objects.exists()

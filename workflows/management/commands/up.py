@@ -24,9 +24,7 @@ class Command(BaseCommand):
     help = "Migrate, make demo data at the first start, and serve: web and worker."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--port", type=int, default=int(os.environ.get("PORT", 8000))
-        )
+        parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--no-demo", action="store_true")
 

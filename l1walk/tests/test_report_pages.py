@@ -141,7 +141,7 @@ def test_a_version_with_its_map_and_its_older_self(account, alice, egon, mona, f
 def test_without_graphviz_the_table_stands_alone(
     account, alice, mona, flow, monkeypatch
 ):
-    monkeypatch.setattr("l1walk.views.reports.draw", lambda *_a, **_k: None)
+    monkeypatch.setattr("l1walk.views.reports.drawing", lambda *_a, **_k: None)
     escalated(account, alice, flow, 2)
     url = reverse("l1walk:report_version", args=[flow.slug, 1])
     page = signed_in(mona).get(url, IN_MARCH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import ngettext
 
 from l1walk.graphs.definition import Definition, Node, Problem, Severity
-from l1walk.graphs.drawing import draw
+from l1walk.graphs.drawing import NodeStats, draw
 from l1walk.graphs.outline import OutlineItem, outline
 from l1walk.models import Flow
 
@@ -87,10 +87,12 @@ def picture(graph: Definition, link: Link) -> dict[str, Any]:
     }
 
 
-def drawing(graph: Definition, link: Link) -> str | None:
+def drawing(
+    graph: Definition, link: Link, weights: Mapping[str, NodeStats] | None = None
+) -> str | None:
     """Return the map; what could not be drawn is not tried again with every view."""
     key = f"undrawable:{graph.sha256}"
-    svg = None if cache.get(key) else draw(graph, href=link)
+    svg = None if cache.get(key) else draw(graph, weights=weights, href=link)
     if svg is None:
         cache.set(key, True, RETRY_SECONDS)
     return svg

@@ -21,11 +21,12 @@ from l1walk.actions import reports as figures
 from l1walk.actions.reports import Figures, NodeFigures, Period, VersionFigures
 from l1walk.forms.reports import PeriodForm
 from l1walk.graphs.definition import Definition
-from l1walk.graphs.drawing import NodeStats, draw
+from l1walk.graphs.drawing import NodeStats
 from l1walk.models import FlowVersion
 from l1walk.models.flow import definition_of
 from l1walk.models.walk import STALE_AFTER
 from l1walk.views.charts import stacked_bars
+from l1walk.views.flow_panels import drawing
 from workflows.core.export import csv_response
 from workflows.core.http import UserRequest
 from workflows.core.paging import slice_of
@@ -257,7 +258,7 @@ def report_version(request: UserRequest, slug: str, number: int) -> HttpResponse
 def draw_map(graph: Definition, nodes: list[NodeFigures]) -> SafeString | None:
     """Return the map with drop-off as heat; each node links to its row of the table."""
     weights = {row.node.id: NodeStats(row.visits, row.dropped) for row in nodes}
-    svg = draw(graph, weights=weights, href=lambda node_id: f"#node-{node_id}")
+    svg = drawing(graph, lambda node_id: f"#node-{node_id}", weights)
     return SafeString(svg) if svg else None
 
 

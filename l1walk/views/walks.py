@@ -96,7 +96,7 @@ def refuse(request: UserRequest, moved: verbs.Moved, **kept: Any) -> HttpRespons
     if isinstance(moved, verbs.AlreadyDone):
         return answered(request, moved.walk)
     row = find_walk(request, moved.walk.pk)
-    last = row.steps.select_related("actor").last()
+    last = row.steps.select_related("actor", "undone_by").last()
     context = {"moved": moved, "last_step": last, **kept}
     if request.htmx and not isinstance(moved, verbs.Ended):
         context |= {**question(request, row), "path": row.live_steps(), "swap": "all"}

@@ -7,6 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django import forms
+from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
@@ -19,6 +20,15 @@ from workflows.core.ids import uuid7
 
 MAX_NOTE = 4_000
 TicketKind = L1WalkSession.TicketKind
+
+
+class TooLong(MaxLengthValidator):
+    """Says how long a text is, and what to do."""
+
+    message = _("%(show_value)d signs are too many: %(limit_value)d fit. Shorten it.")
+
+
+NOTE_FITS = TooLong(MAX_NOTE)
 
 
 class BadAnswer(Exception):
@@ -48,15 +58,36 @@ class AnswerData:
                 ),
                 node_id=str(post["node"]),
                 answer_key=str(post["answer"]),
-                note=as_typed(post.get("note", "")).strip()[:MAX_NOTE],
+                note=as_typed(post.get("note", "")).strip(),
             )
         except (KeyError, ValueError) as error:
             raise BadAnswer from error
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the note, in words; "" when nothing is."""
+        try:
+            NOTE_FITS(self.note)
+        except forms.ValidationError as error:
+            return " ".join(error.messages)
+        return ""
 
 
 def as_typed(text: str) -> str:
     """Return a text area's words: browsers send two signs for a line's end."""
     return text.replace("\r\n", "\n").replace("\0", "")
+
+
+class LongText(forms.CharField):
+    """Words that may be pasted: too many are refused and shown, never cut off."""
+
+    widget = forms.Textarea
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_NOTE, **kwargs)
+        # A browser would cut what is pasted without a word.
+        self.widget.attrs.pop("maxlength", None)
+        self.validators = [NOTE_FITS, ProhibitNullCharactersValidator()]
 
 
 class VersionForm(forms.Form):
@@ -79,10 +110,9 @@ class StepForm(VersionForm):
         error_messages={"required": _("Say what came out.")},
         max_length=500,
     )
-    note = forms.CharField(
+    note = LongText(
         label=_("Note for this step"),
         required=False,
-        max_length=MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -90,11 +120,10 @@ class StepForm(VersionForm):
 class ResolveForm(VersionForm):
     """How it was solved, and whether the flow helped."""
 
-    notes = forms.CharField(
+    notes = LongText(
         label=_("What solved it?"),
         help_text=_("Goes on the ticket, with the path you walked."),
         required=False,
-        max_length=MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 4}),
     )
     helpful = forms.TypedChoiceField(
@@ -116,11 +145,10 @@ class EscalateForm(VersionForm):
         choices=EscalationCategory.choices,
         widget=forms.RadioSelect,
     )
-    reason = forms.CharField(
+    reason = LongText(
         label=_("What should the engineer know?"),
         help_text=_("The path and your notes are handed over anyway."),
         required=False,
-        max_length=MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
@@ -145,11 +173,10 @@ class IntakeForm(forms.Form):
     NEW, EXISTING, OTHER = "new", "existing", "other"
 
     start_key = forms.UUIDField(widget=forms.HiddenInput)
-    problem_text = forms.CharField(
+    problem_text = LongText(
         label=_("What is the problem?"),
         help_text=_("In the caller's words. The flow is found by them."),
         error_messages={"required": _("Write what the caller says.")},
-        max_length=MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     caller_name = forms.CharField(
@@ -241,9 +268,8 @@ class TicketForm(KeyedForm):
         error_messages={"required": _("Give the ticket a title.")},
         max_length=200,
     )
-    problem = forms.CharField(
+    problem = LongText(
         label=_("What is the problem?"),
-        max_length=MAX_NOTE,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
@@ -256,10 +282,9 @@ class TicketForm(KeyedForm):
 class TicketNoteForm(KeyedForm):
     """A note on a ticket."""
 
-    text = forms.CharField(
+    text = LongText(
         label=_("Note"),
         error_messages={"required": _("Write the note first.")},
-        max_length=MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -273,11 +298,10 @@ class CloseForm(forms.Form):
         choices=L1WalkSession.Outcome.choices,
         widget=forms.RadioSelect,
     )
-    notes = forms.CharField(
+    notes = LongText(
         label=_("Notes"),
         help_text=_("They go on the ticket."),
         required=False,
-        max_length=MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 

@@ -429,10 +429,9 @@ def test_a_finding_for_an_ended_walk_is_given_back(client, account, alice):
 
 
 def test_a_note_is_kept_as_it_was_typed(client, walk):
-    note = "a\r\n" * 1_999 + "\0the end"  # 4,000 signs, as a browser counts them
+    note = "a\r\n" * 1_996 + "\0the end"  # 3,999 signs, as a browser counts them
     assert client.post(url("answer", walk), posted(walk, "a1", note=note)).status_code
-    step = walk.steps.get()
-    assert step.note == "a\n" * 1_999 + "the end"[: 4_000 - 3_998]
+    assert walk.steps.get().note == "a\n" * 1_996 + "the end"
 
 
 def test_a_key_that_made_an_earlier_step_leads_to_the_present(client, walk):
@@ -494,3 +493,29 @@ def test_a_ticket_of_another_system_is_not_taken_for_one_of_ours(
 def test_an_intake_link_without_a_walk_is_an_empty_form(client, walk_id):
     form = client.get(reverse("l1walk:intake"), {"walk": walk_id}).context["form"]
     assert "ticket_number" not in form.initial
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_note_that_is_too_long_is_refused_whole_and_shown_whole(
+    client, walk, headers
+):
+    note = "long " * 900
+    response = client.post(
+        url("answer", walk), posted(walk, "a1", note=note), **headers
+    )
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "4499 signs are too many: 4000 fit." in page
+    assert note.strip() in page
+    assert "Can anyone else print?" in page
+    assert not WalkStep.objects.exists()
+
+
+def test_long_words_are_refused_where_they_end_a_walk(client, walk):
+    notes = "x" * 4001
+    response = client.post(url("resolve", walk), {"version": 0, "notes": notes})
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "4001 signs are too many" in page
+    assert notes in page
+    assert "maxlength" not in page.partition("<textarea")[2].partition(">")[0]

@@ -126,6 +126,12 @@ def answer(request: UserRequest, pk: UUID) -> HttpResponse:
         data = AnswerData.read(request.POST)
     except BadAnswer:
         raise Conflict(_("The page was incomplete. Load the walk again.")) from None
+    if data.problem:
+        kept = {"kept_note": data.note, "note_error": data.problem}
+        if request.htmx:
+            kept = question(request, row) | kept
+            return render(request, "l1walk/_question.html", kept, status=422)
+        return screen(request, find_walk(request, pk), status=422, **kept)
     try:
         step = verbs.answer_node(
             row,

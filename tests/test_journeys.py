@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from l1walk.actions import walks
+from l1walk.actions.escalations import claim_walk, escalate_walk
 from l1walk.actions.tickets import open_ticket
 from l1walk.models import L1WalkSession, Ticket
 from l1walk.tests.make import give, make_flow, make_walk
@@ -182,6 +183,27 @@ def test_a_note_that_was_not_sent_is_there_after_a_reload(visit, account, alice)
     expect(page.locator("#note")).to_have_value("")
 
 
+def test_words_for_a_ticket_and_a_handover_survive_a_reload(
+    visit, account, alice, egon
+):
+    ticket = open_ticket(account, by=alice, title="Printer")
+    page = visit(alice, f"/tickets/{ticket.pk}/")
+    note = page.get_by_label("Note", exact=True)
+    note.press_sequentially("Ann called again")
+    page.reload()
+    expect(note).to_have_value("Ann called again")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator("main")).to_contain_text("Ann called again")
+    expect(note).to_have_value("")
+    walk = make_walk(account, alice)
+    escalate_walk(walk, by=alice, version=0, category="security")
+    claim_walk(walk, by=egon)
+    page = visit(egon, f"/escalations/{walk.pk}/")
+    page.get_by_label("Notes").press_sequentially("New driver")
+    page.reload()
+    expect(page.get_by_label("Notes")).to_have_value("New driver")
+
+
 def test_keys_that_are_switched_off_do_nothing(visit, account, alice):
     User.objects.filter(pk=alice.pk).update(key_shortcuts=False)
     walk = make_walk(account, alice, make_flow(account))
@@ -204,8 +226,6 @@ def test_the_theme_is_kept(visit, alice):
 @pytest.fixture
 def busy(account: Account, alice: User, egon: User) -> dict[str, Any]:
     """An account in which every page has something to show."""
-    from l1walk.actions.escalations import claim_walk, escalate_walk
-
     flow = make_flow(account, title="Printer does not print")
     draft = make_flow(account, title="Scanner")
     ticket = open_ticket(account, by=alice, title="Printer", requester="Ann Field")

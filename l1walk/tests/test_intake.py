@@ -17,7 +17,7 @@ from l1walk.actions.flows import archive_flow, create_flow
 from l1walk.actions.tickets import open_ticket
 from l1walk.actions.walks import FlowNotWalkable, Intake
 from l1walk.models import Flow, L1WalkSession, Ticket
-from l1walk.tests.make import make_flow, reread
+from l1walk.tests.make import make_flow, make_walk, reread
 from l1walk.tests.test_concurrency import at_once
 from tests.conftest import make_user, signed_in
 
@@ -154,7 +154,7 @@ def test_the_verb_refuses_it_too_and_leaves_no_ticket(account, alice, flow):
 def test_an_existing_one_is_used_with_or_without_its_sign(client, account, alice, flow):
     ticket = open_ticket(account, by=alice, title="Printer")
     for written in ("1001", "#1001", " #1001 "):
-        form = call(ticket="existing", ticket_number=written)
+        form = call(ticket="existing", ticket_number=written, anyway="1")
         walk = begun(client.post(url(), form))
         assert (walk.ticket_kind, walk.ticket_id) == ("internal", "1001")
     assert Ticket.objects.get() == ticket
@@ -432,3 +432,28 @@ def test_starting_costs_the_same_with_one_flow_and_with_thirty(client, account, 
             assert client.post(url(), call()).status_code == 303
         costs.append(len(captured))
     assert costs[0] == costs[1] <= 24
+
+
+def test_a_ticket_that_somebody_walks_is_not_walked_twice_unawares(
+    account, alice, egon
+):
+    flow = make_flow(account, title="Printer", keywords="printer jam")
+    ticket = open_ticket(account, by=alice, title="Printer jam")
+    walk = make_walk(
+        account, alice, flow, ticket_kind="internal", ticket_id=str(ticket.number)
+    )
+    form = {
+        "start_key": uuid4(), "problem_text": "Kept words", "ticket": "existing",
+        "ticket_number": f"#{ticket.number}", "flow": flow.slug,
+    }  # fmt: skip
+    client = signed_in(egon)
+    response = client.post(reverse("l1walk:intake"), form)
+    page = response.content.decode()
+    assert response.status_code == 409
+    assert "Alice has begun a walk" in page
+    assert reverse("l1walk:walk", args=[walk.pk]) in page
+    assert "Kept words" in page
+    assert L1WalkSession.objects.count() == 1
+    response = client.post(reverse("l1walk:intake"), form | {"anyway": "1"})
+    assert response.status_code == 303
+    assert L1WalkSession.objects.get(start_key=form["start_key"]).flow == flow

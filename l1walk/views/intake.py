@@ -38,6 +38,9 @@ def intake(request: UserRequest) -> HttpResponse:
         return see_other("l1walk:walk", walk.pk)  # sent twice
     text = form.cleaned_data["problem_text"]
     chosen = request.POST.get("flow", "").replace("\0", "")
+    running = None if "anyway" in request.POST else running_walk(request, form)
+    if running is not None:
+        return page(request, form, running=running, chosen=chosen, status=409)
     if chosen == ADHOC:
         return begin(request, account, form, None)
     if chosen:
@@ -62,6 +65,7 @@ def page(
     matches: list[Match] | None = None,
     searched: bool = False,
     status: int = 200,
+    **extra: Any,
 ) -> HttpResponse:
     others = Flow.objects.visible_to(request.user).filter(state=Flow.State.PUBLISHED)
     context: dict[str, Any] = {
@@ -71,8 +75,24 @@ def page(
         "flows": others.only("state", "title", "slug", "summary").order_by("title")[
             :200
         ],
+        **extra,
     }
     return render(request, "l1walk/intake.html", context, status=status)
+
+
+def running_walk(request: UserRequest, form: IntakeForm) -> L1WalkSession | None:
+    """Return the walk that somebody is in with the ticket that was named."""
+    if form.cleaned_data["ticket"] != IntakeForm.EXISTING:
+        return None
+    rows = L1WalkSession.objects.visible_to(request.user).filter(
+        ticket_kind=L1WalkSession.TicketKind.INTERNAL,
+        ticket_id=form.cleaned_data["ticket_number"],
+        status=L1WalkSession.Status.ACTIVE,
+    )
+    walk: L1WalkSession | None = (
+        rows.select_related("created_by_user", "flow").defer("flow__draft").first()
+    )
+    return walk
 
 
 def prefilled(request: UserRequest) -> dict[str, Any]:

@@ -17,7 +17,12 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -118,9 +123,18 @@ class AccountMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
         if not isinstance(user, User) or user.account is None:
-            return self.get_response(request)
+            return self.answer(request)
         with timezone.override(zoneinfo.ZoneInfo(user.account.time_zone)):
-            return self.get_response(request)
+            return self.answer(request)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Return the view's answer; Django's for a wrong method is an empty page."""
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed):
+            page = refusal(request, HTTPStatus.METHOD_NOT_ALLOWED)
+            page["Allow"] = response["Allow"]
+            return page
+        return response
 
     def process_exception(
         self, request: HttpRequest, error: Exception

@@ -96,3 +96,12 @@ def test_a_page_in_the_dark_stays_dark_when_it_fails(alice):
     assert 'data-theme="dark"' in page(client, "/wrong/conflict/")[1]
     client.cookies["theme"] = "<script>"
     assert "data-theme=" not in page(client, "/wrong/conflict/")[1]
+
+
+@pytest.mark.urls("config.urls")
+def test_an_address_that_only_takes_a_form_says_so(alice, client):
+    for browser in (signed_in(alice), client):
+        response = browser.get("/theme/")
+        assert response.status_code == 405
+        assert response["Allow"] == "POST"
+        assert "This address only takes a form" in response.content.decode()

@@ -16,7 +16,7 @@ from l1walk.actions.drafting import draft_of, fingerprint, save_node
 from l1walk.actions.flows import archive_flow, publish_flow
 from l1walk.actions.tickets import open_ticket
 from l1walk.graphs.definition import Node, NodeType
-from l1walk.models import L1WalkSession, Ticket, WalkStep
+from l1walk.models import FlowProposal, L1WalkSession, Ticket, WalkStep
 from l1walk.tasks import abandon_idle_walks
 from l1walk.tests.make import give, make_flow, make_walk, reread
 from workflows.core.machine import Move
@@ -192,6 +192,19 @@ def test_the_same_start_key_finds_its_walk(account, alice, flow):
     ]
     assert made[0].pk == made[1].pk
     assert L1WalkSession.objects.count() == 1
+
+
+def test_a_beginning_that_breaks_a_rule_is_no_repeat(account, alice):
+    with pytest.raises(IntegrityError, match="ticket_kind"), transaction.atomic():
+        make_walk(account, alice, ticket_kind="fax")
+
+
+def test_rows_are_called_by_what_they_hold(account, alice, walk):
+    give(walk, alice, "a1")
+    assert str(walk) == "EXT-7: It does not print"
+    assert str(walk.steps.get()) == "1. Can anyone else print? → Only I cannot"
+    proposal = FlowProposal(account=account, title="From a walk", definition={})
+    assert str(proposal) == "From a walk"
 
 
 def test_who_covers_for_the_first_line_is_marked(account, alice, egon):

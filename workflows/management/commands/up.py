@@ -42,7 +42,8 @@ class Command(BaseCommand):
             subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
             for command in (web(options["host"], port), worker())
         ]
-        for ending in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the window closed
+        # SIGINT too: a shell starts what runs in the background with it ignored.
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, interrupt)
         try:
             wait_until_served(options["host"], port, children)

@@ -266,7 +266,10 @@ LOG_FORMAT = env.str("LOG_FORMAT", default="text" if DEBUG else "json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "workflows.core.logs.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "workflows.core.logs.RequestIdFilter"},
+        "no_rows": {"()": "workflows.core.logs.NoRowsFilter"},
+    },
     "formatters": {
         "text": {
             "format": "{levelname:<7} {request_id} {name}: {message}",
@@ -285,7 +288,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "filters": ["request_id"],
+            "filters": ["request_id", "no_rows"],
             "formatter": LOG_FORMAT,
         }
     },

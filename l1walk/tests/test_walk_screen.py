@@ -125,6 +125,20 @@ def test_an_answer_from_a_page_gone_back_to_is_refused_with_its_note(
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_note_is_shown_too_where_the_walk_now_has_no_field_for_it(
+    client, walk, headers, egon
+):
+    stale = posted(walk, "a1", note="Typed with care")
+    give(walk, egon, "a2")
+    response = client.post(url("answer", walk), stale, **headers)
+    page = response.content.decode()
+    assert response.status_code == 409
+    assert "Print team takes over" in page
+    assert "Your note was not sent." in page
+    assert "Typed with care" in page
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
 def test_an_answer_to_an_ended_walk_is_refused_and_its_note_shown(
     client, walk, headers, alice
 ):

@@ -144,7 +144,8 @@ def notify_engineers() -> int:
         mine = L1WalkSession.objects.filter(
             pk=walk.pk, notice_due_at=walk.notice_due_at
         )
-        if not mine.update(notice_due_at=now + NOTICE_LEASE):
+        # Counted from this mail: a slow server makes the last one wait for minutes.
+        if not mine.update(notice_due_at=timezone.now() + NOTICE_LEASE):
             continue
         try:
             send_notice(walk)

@@ -204,6 +204,24 @@ def test_words_for_a_ticket_and_a_handover_survive_a_reload(
     expect(page.get_by_label("Notes")).to_have_value("New driver")
 
 
+def test_who_is_quicker_than_the_page_keeps_the_field(visit, account, alice):
+    walk = make_walk(account, alice, make_flow(account))
+    page = visit(alice, f"/walks/{walk.pk}/")
+    page.evaluate(
+        """() => {
+          const settled = () => { document.body.dataset.settled = "yes"; };
+          document.addEventListener("htmx:afterSettle", settled, { once: true });
+          const quick = () => document.getElementById("note").focus();
+          document.addEventListener("htmx:afterSwap", quick, { once: true });
+        }"""
+    )
+    page.keyboard.press("1")
+    expect(page.locator("body")).to_have_attribute("data-settled", "yes")
+    page.keyboard.type("1 e u")
+    expect(page.locator("#note")).to_have_value("1 e u")
+    expect(heading(page)).to_have_text("Clear the queue")
+
+
 def test_keys_that_are_switched_off_do_nothing(visit, account, alice):
     User.objects.filter(pk=alice.pk).update(key_shortcuts=False)
     walk = make_walk(account, alice, make_flow(account))

@@ -219,6 +219,10 @@
     // A summary of errors comes first: it says why the page looks as before.
     const goal =
       within(part, "[data-error-summary]") ?? within(part, "[data-autofocus]");
+    // Who is quick stands in a field of the new part already: letters that lost it would
+    // be taken for keys, and answer the question.
+    const busy = document.activeElement;
+    if (goal?.contains(busy) && busy.matches("input, textarea, select")) return;
     goal?.focus();
   };
 

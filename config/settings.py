@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "workflows",
+    "jobs",
     "l1walk",
 ]
 MIDDLEWARE = [
@@ -125,13 +126,22 @@ if REDIS_URL:
             "LOCATION": REDIS_URL,
         }
     }
+    CACHES["bells"] = CACHES["default"] | {"KEY_PREFIX": "bells"}
     SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 else:
     # A cache of one process must not hold sessions: another process could log out.
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        # Web and workers have to see the same flags (jobs.actions.bells).
+        "bells": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": DATA_DIR / "broker" / "bells",
+        },
+    }
     SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 # --- background work ------------------------------------------------------------------
+CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
@@ -140,7 +150,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, str | float] = {

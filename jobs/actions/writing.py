@@ -1,0 +1,102 @@
+"""The only code that changes a job: fenced, with its steps, events and attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from jobs.models import Fence, Job, JobAttempt, JobEvent, JobStep, LeaseLost, lent
+from jobs.models.tracked import Said, Status, Tracked
+
+
+@contextmanager
+def moving(pk: UUID, *, fence: Fence | None = None) -> Iterator[LentJob]:
+    """Lend the locked job and its steps, then save all: job, steps, events, attempt.
+
+    Raises Job.DoesNotExist; LeaseLost when a fence is given and no longer holds.
+    """
+    with transaction.atomic():
+        job = Job._base_manager.select_for_update().get(pk=pk)
+        if fence and (job.status != Status.RUNNING or job.fence != fence):
+            raise LeaseLost(f"job {pk}")
+        with lending(job, list(job.steps.order_by("position"))) as lend:
+            yield lend
+
+
+class LentJob:
+    """A job that may move, its steps in order, and what else its UPDATE writes."""
+
+    def __init__(self, job: Job, steps: Sequence[JobStep]) -> None:
+        self.job = job
+        self.steps = steps
+        self.values: dict[str, Any] = {}
+        self.attempt: JobAttempt | None = None
+
+    @property
+    def unfinished(self) -> list[JobStep]:
+        return [step for step in self.steps if not step.ended]
+
+    def end_attempt(
+        self, outcome: str, *, category: str = "", reason: str = "", trace: str = ""
+    ) -> None:
+        """Record what became of the present run."""
+        self.attempt = JobAttempt(
+            job=self.job,
+            number=self.job.attempt,
+            worker=self.job.worker,
+            started_at=self.job.started_at,
+            outcome=outcome,
+            category=category,
+            reason=reason,
+            traceback=trace,
+        )
+
+    def close_steps(self, reason: str | None = None) -> None:
+        """End what is unfinished with the job: the running step fails for a reason."""
+        for step in self.unfinished:
+            if reason is not None and step.status == Status.RUNNING:
+                step.fail(reason)
+            else:
+                step.cancel()
+
+
+@contextmanager
+def lending(job: Job, steps: Sequence[JobStep]) -> Iterator[LentJob]:
+    """Lend rows that are in memory; saved only where the database still holds them so.
+
+    Belongs inside ``atomic``. Raises LeaseLost when somebody was faster.
+    """
+    before, fence = job.status, job.fence
+    lend = LentJob(job, steps)
+    with lent(job, *steps) as said:
+        yield lend
+        store(lend, said, before, fence)
+
+
+def store(lend: LentJob, said: list[Said], before: str, fence: Fence) -> None:
+    job = lend.job
+    moved = {id(change.row) for change in said}
+    values = (job.columns() if id(job) in moved else {}) | lend.values
+    if values:
+        same = Job._base_manager.filter(
+            pk=job.pk, status=before, worker=fence.worker, attempt=fence.attempt
+        )
+        if not same.update(**values):
+            raise LeaseLost(f"job {job.pk}")
+    for step in lend.steps:
+        if id(step) in moved:
+            JobStep._base_manager.filter(pk=step.pk).update(**step.columns())
+    JobEvent.objects.bulk_create(
+        JobEvent(job=job, step=step_of(row), status=status, message=message)
+        for row, status, message in said
+    )
+    if lend.attempt:
+        lend.attempt.save(force_insert=True)
+
+
+def step_of(row: Tracked) -> JobStep | None:
+    return row if isinstance(row, JobStep) else None

@@ -7,6 +7,7 @@ PYTHON := .venv/bin/python
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 AXE := .cache/npm/.installed
+ACTUAL := .cache/actual/.installed
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 TEMPLATES = find templates workflows l1walk -name '*.html' -print0
 RANDOM_KEY = $$($(PYTHON) -c 'import base64, secrets; \
@@ -25,6 +26,8 @@ run: $(RUNTIME) ## start the product with demo data, on your own machine
 test: $(DEVELOPMENT) ## install what tests need, run linters and every test
 	@sh tests/system.sh
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(AXE); fi
+	@if command -v npm >/dev/null && command -v c++ >/dev/null; then \
+		$(MAKE) --no-print-directory $(ACTUAL); fi
 	@$(MAKE) --no-print-directory check
 	@$(PYTHON) -m tests.run
 
@@ -78,6 +81,10 @@ $(AXE): tests/package.json tests/package-lock.json
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
 	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(ACTUAL): tests/actual/package.json tests/actual/package-lock.json tests/actual/install.sh
+	@sh tests/actual/install.sh $(@D)
 	@touch $@
 
 .PHONY: lock

@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "workflows",
     "jobs",
+    "jobs.budgets",
     "l1walk",
 ]
 MIDDLEWARE = [
@@ -175,6 +176,9 @@ CELERY_BEAT_SCHEDULE = {
     "abandon idle walks": {"task": "l1walk.abandon_idle_walks", "schedule": 300.0},
     "notify engineers": {"task": "l1walk.notify_engineers", "schedule": 60.0},
 }
+
+# Certificate authorities to trust besides the system's, for Actual servers.
+ACTUAL_CA_FILE = env.str("ACTUAL_CA_FILE", default="")
 
 # --- people ---------------------------------------------------------------------------
 AUTH_USER_MODEL = "workflows.User"

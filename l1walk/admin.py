@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -27,16 +26,12 @@ from l1walk.models import (
     WalkStep,
 )
 from workflows.core.accounts import User
-from workflows.core.admin import MachineAdmin, MoveInline, ReadOnly, TenantAdmin
+from workflows.core.admin import MachineAdmin, MoveInline, Part, ReadOnly, TenantAdmin
+from workflows.core.adminactions import Refusals, apply
 
-# Each row is a transaction of its own: more of them would outlast the request.
-MOST_ROWS = 200
-REASONS_SHOWN = 10
 DRAFTS = ("draft", "draft_notes", "search_text")
 FLOW_DRAFTS = tuple(f"flow__{name}" for name in DRAFTS)
 
-Verb = Callable[[Any, User], Any]
-Refusals = dict[type[Exception], Any]
 # What any verb may meet when somebody else works on the same row.
 NOT_NOW: Refusals = {
     L1WalkSession.DoesNotExist: gettext_lazy("it is gone"),
@@ -44,44 +39,6 @@ NOT_NOW: Refusals = {
     TransitionNotAllowed: gettext_lazy("not in its present state"),
     ConcurrentTransition: gettext_lazy("somebody changed it in the meantime"),
 }
-
-
-def apply(
-    request: HttpRequest, rows: QuerySet[Any], verb: Verb, refusals: Refusals
-) -> None:
-    """Call the verb for each row; say how many it did and why it did not the others."""
-    user, done, reasons = cast(User, request.user), 0, []
-    chosen = list(rows[: MOST_ROWS + 1])
-    for row in chosen[:MOST_ROWS]:
-        try:
-            verb(row, user)
-        except tuple(refusals) as error:
-            text = next(t for kind, t in refusals.items() if isinstance(error, kind))
-            reasons.append(f"{row}: {text(error) if callable(text) else text}")
-        else:
-            done += 1
-    if done:
-        text = ngettext("Done for one row.", "Done for %(n)s rows.", done)
-        messages.success(request, text % {"n": done})
-    for reason in reasons[:REASONS_SHOWN]:
-        messages.warning(request, reason)
-    if len(reasons) > REASONS_SHOWN:
-        more = _("And %(n)s more that could not be done.")
-        messages.warning(request, more % {"n": len(reasons) - REASONS_SHOWN})
-    if len(chosen) > MOST_ROWS:
-        text = _("Only the first %(n)s rows were taken. Choose again for the others.")
-        messages.warning(request, text % {"n": MOST_ROWS})
-
-
-class Part(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
-    """Rows that belong to one shown above: whoever may look at that sees them."""
-
-    template = "admin/rows_inline.html"
-    extra = 0
-    can_delete = False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True
 
 
 class StepInline(Part):

@@ -10,18 +10,25 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import connection
 from django.test import Client, TransactionTestCase
 
+from jobs.actions.guard import Guard
 from workflows.core.accounts import Account, User
 from workflows.core.migrating import install, remove
 
 BACKEND = "workflows.core.auth.RoleBackend"
-ROLE_MIGRATIONS = ("workflows.migrations.0003_roles", "l1walk.migrations.0003_roles")
+ROLE_MIGRATIONS = (
+    "workflows.migrations.0003_roles",
+    "l1walk.migrations.0003_roles",
+    "jobs.migrations.0003_roles",
+)
 APPEND_ONLY = {
     "workflows_move": ("UPDATE", "DELETE"),
     "l1walk_flowversion": ("UPDATE",),
+    "jobs_jobevent": ("UPDATE",),
+    "jobs_jobattempt": ("UPDATE",),
 }
 
 
@@ -48,8 +55,15 @@ def signed_in(user: User) -> Client:
 
 @pytest.fixture(autouse=True)
 def cold_cache() -> None:
-    """Forget roles and sessions that belong to another test's database."""
+    """Forget roles, sessions and bells that belong to another test's database."""
     cache.clear()
+    caches["bells"].clear()
+
+
+@pytest.fixture(autouse=True)
+def no_guard_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no thread write between tests: its own tests make its rounds by hand."""
+    monkeypatch.setattr(Guard, "start", lambda self: None)
 
 
 _flush: Any = getattr(TransactionTestCase, "_fixture_teardown")  # noqa: B009

@@ -48,8 +48,8 @@ def postgres(
 ) -> Iterator[str]:
     """Lend the URL of an empty PostgreSQL; `durable` keeps its real flush settings."""
     programs = _postgres_programs()
-    port = _free_port()
-    with _folder("postgres") as folder:
+    port = free_port()
+    with folder_for("postgres") as folder:
         account = _unprivileged_account(folder)
         data = folder / "data"
         initdb = subprocess.run(
@@ -91,7 +91,7 @@ def postgres(
             return True
 
         # SIGINT is PostgreSQL's "fast" stop: it ends its clients instead of waiting.
-        with _running(command, folder, ready, user=account, stop=signal.SIGINT):
+        with running(command, folder, ready, user=account, stop=signal.SIGINT):
             with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
                 connection.execute("CREATE DATABASE handrail")
             yield f"{server}/handrail"
@@ -103,7 +103,7 @@ def redis() -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None:
         raise ServiceMissing("Redis is not installed: apt-get install redis-server")
-    port = _free_port()
+    port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     command = [program, "--bind", "127.0.0.1", "--port", str(port)]
     command += ["--save", "", "--appendonly", "no", "--databases", "64"]
@@ -115,7 +115,7 @@ def redis() -> Iterator[str]:
             except RedisConnectionError:
                 return False
 
-    with _folder("redis") as folder, _running(command, folder, ready):
+    with folder_for("redis") as folder, running(command, folder, ready):
         yield url
 
 
@@ -141,14 +141,14 @@ def _unprivileged_account(folder: Path) -> str | None:
     return account
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 @contextmanager
-def _folder(name: str) -> Iterator[Path]:
+def folder_for(name: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(
         prefix=f"handrail-{name}-", ignore_cleanup_errors=True
     ) as folder:
@@ -156,14 +156,15 @@ def _folder(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _running(
+def running(
     command: Sequence[str],
     folder: Path,
     ready: Callable[[], bool],
     *,
     user: str | None = None,
     stop: signal.Signals = signal.SIGTERM,
-) -> Iterator[None]:
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends, however it ends."""
     log = folder / "log"
     with _sigterm_unwinds():
@@ -172,6 +173,7 @@ def _running(
                 command,
                 cwd=folder,
                 user=user,
+                env=None if environment is None else {**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -182,7 +184,7 @@ def _running(
             )
         try:
             _wait_until(ready, server, log, name=Path(command[0]).name)
-            yield
+            yield server
         finally:
             server.send_signal(stop)
             try:

@@ -70,9 +70,9 @@ def take(queue: str, worker: str) -> Claimed:
                 **begun[0].columns()
             )
         JobEvent.objects.bulk_create(
-            JobEvent(job_id=row.pk, status=status)
-            if isinstance(row, Job)
-            else JobEvent(job_id=row.job_id, step=row, status=status)
+            JobEvent(job_id=row.job_id, step=row, status=status)
+            if isinstance(row, JobStep)
+            else JobEvent(job_id=row.pk, status=status)
             for row, status, _message in said
         )
     for job in jobs:
@@ -88,7 +88,8 @@ def waiting(queue: str) -> QuerySet[Job]:
     rows = known.due().free().order_by("run_after", "id")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, of=("self",))
-    return rows.annotate(clock=Now())
+    timed: QuerySet[Job] = rows.annotate(clock=Now())
+    return timed
 
 
 def batch(found: list[Job]) -> list[Job]:

@@ -44,7 +44,7 @@ class Run:
     @property
     def subject(self) -> models.Model:
         """Return what the job works on. Raises SubjectGone when it was deleted."""
-        found = self.job.subject
+        found: models.Model | None = self.job.subject
         if found is None:
             raise SubjectGone(str(self.job.pk))
         return found

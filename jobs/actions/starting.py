@@ -91,7 +91,7 @@ def insert(job: Job, steps: Sequence[JobStep], *, note: str = "") -> Job:
                 raise
         else:
             return job
-        found = Job.objects.filter(
+        found: Job | None = Job.objects.filter(
             unique_key=job.unique_key, status__in=UNENDED
         ).first()
         if found:

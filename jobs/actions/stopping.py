@@ -90,4 +90,4 @@ def retry_job(job: Job, *, by: User) -> Job:
 
 
 def is_done(step: JobStep) -> bool:
-    return step.status == Status.SUCCEEDED
+    return bool(step.status == Status.SUCCEEDED)

@@ -1,4 +1,4 @@
-"""What a job and its steps share: a status that moves under a fence, each with an event."""
+"""What jobs and steps share: a status that moves under a fence, each with an event."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django_fsm import ConcurrentTransition
 
-from l1walk import admin as pages
 from l1walk.actions import escalations, flows, tickets, walks
 from l1walk.models import Flow, FlowVersion, L1WalkSession, Ticket
 from l1walk.tests.make import give, make_flow, make_walk, printer_graph, reread
 from tests.conftest import make_user, signed_in
+from workflows.core import adminactions
 from workflows.core.accounts import Account, User
 
 MODELS = (L1WalkSession, Flow, FlowVersion, Ticket)
@@ -307,8 +307,8 @@ def test_actions_are_for_those_with_the_right(account, alice, mona, flow):
 
 
 def test_many_rows_are_taken_in_portions(account, alice, mona, flow, monkeypatch):
-    monkeypatch.setattr(pages, "MOST_ROWS", 3)
-    monkeypatch.setattr(pages, "REASONS_SHOWN", 1)
+    monkeypatch.setattr(adminactions, "MOST_ROWS", 3)
+    monkeypatch.setattr(adminactions, "REASONS_SHOWN", 1)
     chosen = [make_walk(account, alice, flow) for _ in range(4)]
     said = run(mona, L1WalkSession, "abandon", *chosen)
     assert said == [

@@ -16,8 +16,9 @@ from l1walk.forms.reports import PeriodForm
 from l1walk.models import Flow, L1WalkSession
 from l1walk.models.flow import definition_of
 from l1walk.tests.make import give, key, make_flow, make_walk, printer_graph, reread
-from l1walk.views.charts import round_up, stacked_bars
+from l1walk.views.charts import stacked_bars
 from workflows.core.accounts import Account, User
+from workflows.core.charts import round_up
 
 START = datetime(2025, 3, 10, 9, tzinfo=UTC)
 MARCH = Period(date(2025, 3, 1), date(2025, 3, 31), UTC)

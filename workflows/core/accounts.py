@@ -23,7 +23,12 @@ from workflows.core.preferences import Preference
 if TYPE_CHECKING:
     from django.db.models.sql.compiler import SQLCompiler
 
-TECHNICIAN, ENGINEER, MANAGER = ROLES = ("technician", "engineer", "manager")
+TECHNICIAN, ENGINEER, BOOKKEEPER, MANAGER = ROLES = (
+    "technician",
+    "engineer",
+    "bookkeeper",
+    "manager",
+)
 # A changed set of a role's rights reaches every process within this time; a changed
 # role of a user is seen at once.
 ROLE_CACHE_SECONDS = 30

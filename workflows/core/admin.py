@@ -74,6 +74,17 @@ class ReadOnly:
         return False
 
 
+class Part(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    """Rows that belong to one shown above: whoever may look at that sees them."""
+
+    template = "admin/rows_inline.html"
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
 class MoveInline(ReadOnly, GenericTabularInline):
     """The history of a machine on its admin page."""
 

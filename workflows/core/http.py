@@ -22,6 +22,7 @@ from django.http import (
     HttpResponse,
     HttpResponseNotAllowed,
     HttpResponseRedirect,
+    JsonResponse,
 )
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
@@ -48,6 +49,12 @@ class UserRequest(HttpRequest):
 
 class Conflict(Exception):
     """Not now (409): somebody or something was faster. The text says what to do."""
+
+
+def speaks_json(view: Any) -> Any:
+    """Mark a view for scripts: each refusal that they meet there is JSON as well."""
+    view.speaks_json = True
+    return view
 
 
 class SeeOther(HttpResponseRedirect):
@@ -104,11 +111,16 @@ class RequestIdMiddleware:
 
 
 class LoginMiddleware(LoginRequiredMiddleware):
-    """Sends whose session ended while they typed back to the page they typed on."""
+    """Sends whose session ended while they typed back to the page they typed on.
 
-    def handle_no_permission(
+    Scripts, which cannot type a password there, are told instead.
+    """
+
+    def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Any
-    ) -> HttpResponseRedirect:
+    ) -> HttpResponse:
+        if getattr(view_func, "speaks_json", False):
+            return refusal(request, HTTPStatus.UNAUTHORIZED, _("Sign in first."))
         return redirect_to_login(
             page_address(request), resolve_url(self.get_login_url(view_func))
         )
@@ -163,6 +175,10 @@ def page_frame(request: HttpRequest) -> dict[str, Any]:
 
 def refusal(request: HttpRequest, status: HTTPStatus, text: str = "") -> HttpResponse:
     """Render the page of an error status with the text that says what to do."""
+    match = request.resolver_match
+    if match and getattr(match.func, "speaks_json", False):
+        said = {"error": status.name.lower(), "message": text or status.description}
+        return JsonResponse(said, status=status)
     return render(request, f"{status.value}.html", {"text": text}, status=status)
 
 

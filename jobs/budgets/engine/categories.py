@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
@@ -25,14 +25,18 @@ from jobs.budgets.engine.proposals import (
 )
 from jobs.budgets.engine.text_model import NaiveBayes, TextModel
 
+RECENT = 5  # rows of a payee that tell whether its category has changed
 LEAST_ROWS = 3
 LEAST_PURITY = 0.8
 CORRECTION_WEIGHT = 5  # rows of history that one correction is worth
-ABSTAIN_BELOW = 0.3
+ABSTAIN_BELOW = 0.0
 TRANSFER = "\0transfer"  # how own-account movements are told to the models
 
-HISTORY_PRIOR = Prior(weights=(0.0, 0.9), precision=(4.0, 20.0))
-TEXT_PRIOR = Prior(weights=(-0.5, 0.4, 0.3, 0.3), precision=(4.0, 20.0, 20.0, 4.0))
+HISTORY_PRIOR = Prior(weights=(-0.2, 0.6, 0.6), precision=(2.0, 20.0, 20.0))
+TEXT_PRIOR = Prior(
+    weights=(-1.5, 0.3, 1.0, 0.3, 1.0), precision=(2.0, 30.0, 4.0, 1.5, 20.0)
+)
+MODEL_WEIGHT = 1.0  # rows of history that the text model's opinion is worth
 CUTS = (1 / 3, 1 / 2, 3 / 4, 1)
 
 
@@ -41,10 +45,14 @@ class History:
 
     def __init__(self, examples: Iterable[Example]) -> None:
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.latest: defaultdict[str, deque[str]] = defaultdict(
+            lambda: deque(maxlen=RECENT)
+        )
         self.spelling: dict[str, str] = {}
         for example in examples:
             key = payee_key(example.payee)
             self.counts[key][example.category] += 1
+            self.latest[key].append(example.category)
             self.spelling[key] = example.payee
 
     def top(self, payee: str) -> tuple[str, int, int]:
@@ -80,24 +88,29 @@ class Fitted:
     def judge(self, transaction: Transaction) -> Judgement | None:
         """The cascade without corrections: pure payee history, else the text model."""
         category, n, total = self.history.top(transaction.payee)
-        share = smoothed(n, total)
         if n >= LEAST_ROWS and n >= LEAST_PURITY * total:
             key = payee_key(transaction.payee)
             evidence = Evidence(payee=self.history.spelling[key], n=n, total=total)
-            return Judgement(
-                category, Method.PAYEE_HISTORY, (1.0, logit(share)), evidence
-            )
+            latest = self.history.latest[key]
+            recent = smoothed(latest.count(category), len(latest))
+            features = (1.0, logit(smoothed(n, total)), logit(recent))
+            return Judgement(category, Method.PAYEE_HISTORY, features, evidence)
         scores = self.model.scores(transaction)
         if not scores:
             return None
-        best = min(scores, key=lambda c: (-scores[c], c))
         seen = self.history.counts.get(payee_key(transaction.payee), Counter[str]())
-        n, total = seen[best], seen.total()
+        total = seen.total()
+        blend = {
+            c: (seen[c] + MODEL_WEIGHT * score)
+            / (total + MODEL_WEIGHT + bool(total) / 2)
+            for c, score in scores.items()
+        }
+        best = min(blend, key=lambda c: (-blend[c], c))
+        n = seen[best]
+        score = logit(blend[best])
+        familiar = self.model.familiarity(transaction)
         features = (
-            1.0,
-            logit(scores[best]),
-            logit(smoothed(n, total)) if total else 0.0,
-            float(bool(total)),
+            (0.0, 0.0, 0.0, 1.0, score) if total else (1.0, score, familiar, 0.0, 0.0)
         )
         evidence = Evidence(payee=transaction.payee, n=n, total=total)
         return Judgement(best, Method.TEXT_MODEL, features, evidence)
@@ -185,7 +198,7 @@ class CategoryEngine:
         return Judgement(
             correction.category,
             Method.CORRECTIONS,
-            (1.0, logit(smoothed(n, total))),
+            (1.0, logit(smoothed(n, total)), logit(smoothed(n, total))),
             evidence,
         )
 

@@ -37,7 +37,25 @@ TOKEN = re.compile(r"[^\W_]+(?:[&'’.+-][^\W_]+)*", re.UNICODE)
 LETTER = re.compile(r"[^\W\d_]", re.UNICODE)
 # Units and legal forms that say nothing about who was paid.
 LEGAL = frozenset(
-    ["inc", "llc", "ltd", "gmbh", "ag", "sa", "sarl", "srl", "bv", "ab", "oy", "as", "pty", "plc", "corp", "co", "kg"]
+    [
+        "inc",
+        "llc",
+        "ltd",
+        "gmbh",
+        "ag",
+        "sa",
+        "sarl",
+        "srl",
+        "bv",
+        "ab",
+        "oy",
+        "as",
+        "pty",
+        "plc",
+        "corp",
+        "co",
+        "kg",
+    ]
 )
 
 

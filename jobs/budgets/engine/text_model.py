@@ -12,7 +12,8 @@ from jobs.budgets.engine.payees import payee_key
 from jobs.budgets.engine.proposals import Example, Transaction
 
 SHORTEST, LONGEST = 3, 5
-SMOOTHING = 0.1
+SMOOTHING = 0.3
+TEMPER = 0.1  # overlapping n-grams repeat each other's evidence
 
 
 class TextModel(Protocol):
@@ -36,13 +37,6 @@ def grams(payee: str) -> tuple[str, ...]:
             for start in range(len(padded) - size + 1):
                 found[padded[start : start + size]] = None
     return tuple(found)
-
-
-def circumstances(transaction: Transaction) -> tuple[str, ...]:
-    """What else may tell categories apart: direction, size and account."""
-    size = len(str(abs(transaction.amount)))
-    sign = "-" if transaction.amount < 0 else "+"
-    return (f"a:{sign}{size}", f"x:{transaction.amount}", f"s:{transaction.account}")
 
 
 class NaiveBayes:
@@ -78,6 +72,9 @@ class NaiveBayes:
         }
         return self
 
+    def familiarity(self, transaction: Transaction) -> float:
+        return familiar_share(transaction, self._gram)
+
     def scores(self, transaction: Transaction) -> Mapping[str, float]:
         known = [g for g in features(transaction) if g in self._gram]
         total = {
@@ -87,11 +84,17 @@ class NaiveBayes:
         for gram in known:
             for category, gain in self._gram[gram].items():
                 total[category] += gain
-        return softmax(total)
+        return softmax({c: TEMPER * score for c, score in total.items()})
+
+
+def familiar_share(transaction: Transaction, known: Mapping[str, object]) -> float:
+    """Which share of a payee's n-grams was met before."""
+    found = grams(transaction.payee)
+    return sum(g in known for g in found) / len(found) if found else 0.0
 
 
 def features(transaction: Transaction) -> tuple[str, ...]:
-    return grams(transaction.payee) + circumstances(transaction)
+    return grams(transaction.payee)
 
 
 def softmax(scores: Mapping[str, float]) -> dict[str, float]:
@@ -102,3 +105,8 @@ def softmax(scores: Mapping[str, float]) -> dict[str, float]:
     raised = {c: exp(s - top) for c, s in scores.items()}
     total = sum(raised.values())
     return {c: r / total for c, r in raised.items()}
+
+
+def regression() -> type[TextModel] | None:
+    """The text model of the optional extra, or None where it is not installed."""
+    return None

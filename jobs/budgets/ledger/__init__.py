@@ -4,6 +4,7 @@ It knows no job and no model: a server or a file comes in, values go out.
 """
 
 from jobs.budgets.ledger.client import Server, list_files
+from jobs.budgets.ledger.demo import demo_file
 from jobs.budgets.ledger.ledger import (
     Ledger,
     check,
@@ -42,6 +43,7 @@ __all__ = [
     "ServerFacts",
     "SnapshotFacts",
     "check",
+    "demo_file",
     "list_files",
     "open_file",
     "open_server",

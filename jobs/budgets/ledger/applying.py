@@ -135,11 +135,11 @@ Value = tuple[str | None, str]  # an id and its name
 
 
 def category_of(row: LedgerTransaction | None) -> Value | None:
-    return row and (row.category_id, row.category_name)
+    return None if row is None else (row.category_id, row.category_name)
 
 
 def payee_of(row: LedgerTransaction | None) -> Value | None:
-    return row and (row.payee_id, row.payee_name)
+    return None if row is None else (row.payee_id, row.payee_name)
 
 
 def seen(part: Part | None, before: Value | None, now: Value | None) -> Part | None:

@@ -237,7 +237,7 @@ def too_large() -> Problem:
 def too_new() -> Problem:
     return AdminRequired(
         _(
-            "This budget was written by a newer Actual than Handrail knows. Nothing was "
-            "changed. Update Handrail."
+            "This budget was written by a newer Actual than Handrail knows. Nothing "
+            "was changed. Update Handrail."
         )
     )

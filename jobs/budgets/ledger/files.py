@@ -1,4 +1,4 @@
-"""A budget's files: a database and its metadata, apart in a folder or in one archive."""
+"""A budget's files: database and metadata, in a folder or packed in an archive."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class Reader:
         return bool(rows)
 
     def counts(self) -> dict[str, int]:
-        """Return how many there are of each; transactions as ``transactions`` yields."""
+        """Count each kind; transactions are those that ``transactions`` yields."""
         found = Counter(
             accounts=len(self.accounts()),
             categories=len(self.categories()),

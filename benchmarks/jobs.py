@@ -4,7 +4,8 @@ Empty jobs end to end, by our engine and by others, in turn on the same PostgreS
 Redis with as many worker processes. One producer enqueues them one at a time, each in
 its own transaction. Throughput: from the first enqueue call until the last job is
 finished by the contender's own records. Latency: at a low load, from just before the
-enqueue call to the first line of the job. Figures are medians of the rounds.
+enqueue call to the first line of the job. CPU: of one job in the throughput run, of
+producer, workers and PostgreSQL together. Figures are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Run:
         )
         end = time.monotonic_ns()
         begun = json.loads(self.producer.stdout.readline())
-        starts = [s for s in read_starts(self.starts) if s.index >= first]
+        starts = [s for s in read_starts(self.starts) if s.job >= first]
         return begun, sorted(starts), end
 
     def measure(self, options: argparse.Namespace) -> Turn:
@@ -152,7 +153,7 @@ class Run:
 
     def check(self) -> None:
         """Every job ran once, and the contender has it on record."""
-        ran = sorted(start.index for start in read_starts(self.starts))
+        ran = sorted(start.job for start in read_starts(self.starts))
         assert ran == list(range(self.ordered)), "jobs were lost or ran twice"
         self.contender.check(self.ordered)
 
@@ -215,9 +216,10 @@ def in_rounds(options: argparse.Namespace) -> dict[str, list[Turn]]:
 
 def print_table(turns: dict[str, list[Turn]]) -> None:
     print(
-        "| contender | jobs/s | of bare Celery | start, ms | p95, ms | kept of a job |"
+        "| contender | jobs/s | of bare Celery | start, ms | p95, ms | CPU, ms "
+        "| kept of a job |"
     )
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|")
     for name, taken in turns.items():
         ratio = "-"
         if LIMIT in turns:
@@ -227,7 +229,9 @@ def print_table(turns: dict[str, list[Turn]]) -> None:
         print(
             f"| {name} | {median(turn.rate for turn in taken):.0f} | {ratio} "
             f"| {median(turn.middle for turn in taken):.1f} "
-            f"| {median(turn.p95 for turn in taken):.1f} | {CONTENDERS[name].kept} |"
+            f"| {median(turn.p95 for turn in taken):.1f} "
+            f"| {median(sum(turn.cpu) for turn in taken):.1f} "
+            f"| {CONTENDERS[name].kept} |"
         )
 
 

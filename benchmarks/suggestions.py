@@ -19,7 +19,8 @@ from pathlib import Path
 
 from jobs.budgets.engine import CategoryEngine, Example, looks_like_transfer, payee_key
 from jobs.budgets.engine.calibration import smoothed
-from jobs.budgets.engine.text_model import NaiveBayes, regression
+from jobs.budgets.engine.categories import top
+from jobs.budgets.engine.text_model import TextModel
 
 PRECISION = 0.95
 STATED = 0.85
@@ -166,7 +167,7 @@ def payee_majority(train: Sequence[Example]) -> Guess:
         seen = counts.get(payee_key(row.payee))
         if not seen:
             return None
-        category, n = min(seen.items(), key=lambda item: (-item[1], item[0]))
+        category, n = top(seen)
         return category, smoothed(n, seen.total())
 
     return guess
@@ -174,27 +175,19 @@ def payee_majority(train: Sequence[Example]) -> Guess:
 
 def character_model(train: Sequence[Example]) -> Guess:
     """The text model alone, by its raw score."""
-    model = NaiveBayes().fit(train)
+    model = TextModel((payee_key(row.payee), row.category) for row in train)
 
     def guess(row: Example) -> tuple[str, float] | None:
-        scores = model.scores(row)
-        best = min(scores, key=lambda c: (-scores[c], c), default=None)
-        return None if best is None else (best, scores[best])
+        scores = model.scores(payee_key(row.payee))
+        return top(scores) if scores else None
 
     return guess
 
 
 def engine(train: Sequence[Example]) -> Guess:
-    """What the product ships, in pure Python."""
-    return _asked(CategoryEngine().fit(train))
+    """What the product ships."""
+    fitted = CategoryEngine().fit(train)
 
-
-def engine_with_regression(train: Sequence[Example]) -> Guess:
-    """The same with the optional extra, scikit-learn."""
-    return _asked(CategoryEngine(regression() or NaiveBayes).fit(train))
-
-
-def _asked(fitted: CategoryEngine) -> Guess:
     def guess(row: Example) -> tuple[str, float] | None:
         proposal = fitted.suggest(row)
         return None if proposal is None else (proposal.value, proposal.confidence)
@@ -202,16 +195,11 @@ def _asked(fitted: CategoryEngine) -> Guess:
     return guess
 
 
-def methods() -> dict[str, Callable[[Sequence[Example]], Guess]]:
-    """Name and maker of each method, the optional one where it can run."""
-    found = {
-        "payee majority": payee_majority,
-        "character model": character_model,
-        "**engine**": engine,
-    }
-    if regression() is not None:
-        found["engine, scikit-learn"] = engine_with_regression
-    return found
+METHODS: dict[str, Callable[[Sequence[Example]], Guess]] = {
+    "payee majority": payee_majority,
+    "character model": character_model,
+    "**engine**": engine,
+}
 
 
 def ask(rows: Sequence[Example], split: float) -> dict[str, list[Answer]]:
@@ -220,7 +208,7 @@ def ask(rows: Sequence[Example], split: float) -> dict[str, list[Answer]]:
     train, test = rows[:cut], rows[cut:]
     known = {payee_key(row.payee) for row in train}
     answers = {}
-    for name, method in methods().items():
+    for name, method in METHODS.items():
         guess = method(train)
         answers[name] = [
             Answer(
@@ -306,7 +294,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     options = parser.parse_args(None if arguments is None else list(arguments))
     if not 0 < options.split < 1:
         parser.error("--split is a share between 0 and 1")
-    pooled: dict[str, list[Answer]] = {name: [] for name in methods()}
+    pooled: dict[str, list[Answer]] = {name: [] for name in METHODS}
     asked = 0
     for path in options.files:
         try:

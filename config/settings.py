@@ -172,10 +172,6 @@ else:
         "control_folder": str(BROKER_DIR / "control"),
         "polling_interval": 0.1,
     }
-CELERY_BEAT_SCHEDULE = {
-    "abandon idle walks": {"task": "l1walk.abandon_idle_walks", "schedule": 300.0},
-    "notify engineers": {"task": "l1walk.notify_engineers", "schedule": 60.0},
-}
 
 # Certificate authorities to trust besides the system's, for Actual servers.
 ACTUAL_CA_FILE = env.str("ACTUAL_CA_FILE", default="")
@@ -220,7 +216,8 @@ STATIC_ROOT = DATA_DIR / "staticfiles"
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": DATA_DIR / "files"},
+        # Web and workers share it, on however many machines they run.
+        "OPTIONS": {"location": env.str("FILES_DIR", default=str(DATA_DIR / "files"))},
     },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"

@@ -8,6 +8,7 @@ urlpatterns = [
     path("search/", search, name="search"),
     path("", include("workflows.urls")),
     path("", include("l1walk.urls")),
+    path("jobs/", include("jobs.urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -1,15 +1,38 @@
-"""What a worker runs for walks; each task calls one verb."""
+"""The background jobs of walks; each calls one verb."""
 
-from celery import shared_task
+from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from jobs.actions.kinds import job_kind
+from jobs.actions.run import Run
+from jobs.actions.scheduling import regularly
 from l1walk.actions import escalations, walks
+from l1walk.models import L1WalkSession
 
 
-@shared_task(name="l1walk.abandon_idle_walks")
-def abandon_idle_walks() -> None:
-    walks.abandon_idle_walks()
+@job_kind(
+    "l1walk.abandon_walks",
+    label=_("Close forgotten walks"),
+    timeout=timedelta(minutes=10),
+)
+def abandon_walks(run: Run) -> dict[str, Any]:
+    return {"abandoned": walks.abandon_idle_walks()}
 
 
-@shared_task(name=escalations.NOTICE_TASK)
-def notify_engineers() -> None:
-    escalations.notify_engineers()
+regularly("forgotten walks", "l1walk.abandon_walks", interval=timedelta(minutes=5))
+
+
+@job_kind(
+    escalations.NOTICE,
+    label=_("E-mail to the engineers"),
+    timeout=timedelta(minutes=2),
+    retries=8,
+)
+def notify_engineers(run: Run) -> dict[str, Any]:
+    walk = run.subject
+    assert isinstance(walk, L1WalkSession)  # noqa: S101  (for the type checker)
+    return {"addresses": escalations.send_notice(walk)}

@@ -88,6 +88,8 @@ class Proxy(ThreadingHTTPServer):
 
 class Passing(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer goes out at once, not as head, pause, body
+    disable_nagle_algorithm = True
     server: Proxy
     HOP: ClassVar = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
@@ -120,6 +122,7 @@ class Passing(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+        self.wfile.flush()
 
     def forward(self, body: bytes) -> Answer:
         connection = http.client.HTTPConnection(

@@ -102,7 +102,7 @@ class Celery(Contender):
 
         queue = settings.CELERY_TASK_DEFAULT_QUEUE
         with Redis.from_url(os.environ["REDIS_URL"]) as client:
-            return client.llen(queue) == 0 and client.hlen("unacked") == 0
+            return not client.llen(queue) and not client.hlen("unacked")
 
 
 class Procrastinate(Contender):

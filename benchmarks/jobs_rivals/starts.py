@@ -15,7 +15,7 @@ _file: int | None = None
 class Start(NamedTuple):
     """One job's first moment: CLOCK_MONOTONIC, which all processes of Linux share."""
 
-    index: int
+    job: int
     at: int  # nanoseconds
     pid: int
 

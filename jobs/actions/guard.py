@@ -112,7 +112,10 @@ class Guard:
         )
         if not seen:
             Worker.objects.create(
-                name=self.worker, host=socket.gethostname()[:80], pid=self.pid
+                name=self.worker,
+                host=socket.gethostname()[:80],
+                pid=self.pid,
+                jobs_done=self._done,
             )
         self._done = 0
 

@@ -84,10 +84,10 @@ def insert(job: Job, steps: Sequence[JobStep], *, note: str = "") -> Job:
             with transaction.atomic():
                 write(job, steps, note)
         except IntegrityError as error:
-            # PostgreSQL names the constraint, SQLite the column.
-            if not any(
-                word in str(error) for word in ("uq_job_one_unended", "unique_key")
-            ):
+            # PostgreSQL names the constraint, SQLite the column; what PostgreSQL says
+            # below its first line may be anything, for it quotes the row.
+            said = str(error).partition("\n")[0]
+            if not any(word in said for word in ("uq_job_one_unended", "unique_key")):
                 raise
         else:
             return job

@@ -540,7 +540,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("started_at__isnull", True), ("status", "queued")),
                     ("status", "canceled"),
-                    ("started_at__isnull", False),
+                    models.Q(
+                        models.Q(("status", "queued"), _negated=True),
+                        ("started_at__isnull", False),
+                    ),
                     _connector="OR",
                 ),
                 name="ck_job_started_when_running",
@@ -770,7 +773,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("started_at__isnull", True), ("status", "queued")),
                     ("status", "canceled"),
-                    ("started_at__isnull", False),
+                    models.Q(
+                        models.Q(("status", "queued"), _negated=True),
+                        ("started_at__isnull", False),
+                    ),
                     _connector="OR",
                 ),
                 name="ck_jobstep_started_when_running",
@@ -839,7 +845,11 @@ class Migration(migrations.Migration):
                         ("interval__isnull", True),
                         models.Q(("cron", ""), _negated=True),
                     ),
-                    models.Q(("cron", ""), ("interval__gt", datetime.timedelta(0))),
+                    models.Q(
+                        ("cron", ""),
+                        ("interval__gt", datetime.timedelta(0)),
+                        ("interval__isnull", False),
+                    ),
                     _connector="OR",
                 ),
                 name="ck_schedule_interval_or_cron",

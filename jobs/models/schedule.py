@@ -63,7 +63,7 @@ class Schedule(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=(Q(interval__isnull=True) & ~Q(cron=""))
-                | Q(interval__gt=timedelta(0), cron=""),
+                | Q(interval__isnull=False, interval__gt=timedelta(0), cron=""),
                 name="ck_schedule_interval_or_cron",
                 violation_error_message=_(
                     "Give an interval or a cron expression, not both."

@@ -155,10 +155,10 @@ class Tracked(models.Model):
             models.CheckConstraint(
                 condition=Q(status=Status.QUEUED, started_at__isnull=True)
                 | Q(status=Status.CANCELED)
-                | Q(started_at__isnull=False),
+                | (~Q(status=Status.QUEUED) & Q(started_at__isnull=False)),
                 name=f"ck_{name}_started_when_running",
             ),
-            # COALESCE: a CHECK lets pass what it cannot tell.
+            # NULL is named: a CHECK lets pass what it cannot tell.
             models.CheckConstraint(
                 condition=~Q(status=Status.FAILED)
                 | Q(failure_reason__isnull=False) & ~Q(failure_reason=""),

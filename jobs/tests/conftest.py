@@ -1,2 +1,3 @@
+from jobs.tests.broker import broker  # noqa: F401
 from jobs.tests.kinds import kind  # noqa: F401
 from tests.conftest import *  # noqa: F403  (the cast)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -11,18 +11,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from jobs.actions.starting import start_job
 from l1walk.actions.tickets import gateway_for
 from l1walk.actions.walks import Ended, Moved, summary
 from l1walk.models import L1WalkSession
 from l1walk.models.preferences import NOTIFY_ENGINEERS
 from workflows.core.accounts import ENGINEER, User
-from workflows.core.doorbell import ring
+from workflows.core.errors import Temporary
 
 log = logging.getLogger(__name__)
 
-# A worker that dies while it sends is followed by another one after this time.
-NOTICE_LEASE = timedelta(minutes=5)
-NOTICE_TASK = "l1walk.notify_engineers"
+NOTICE = "l1walk.notify_engineers"
 
 
 class NotAnEngineer(Exception):
@@ -56,8 +55,7 @@ def escalate_walk(
         row.escalate(category=category, reason=reason, at=at)
         row.queue()
         if row.account.preference(NOTIFY_ENGINEERS):
-            row.notice_due_at = at
-            ring(NOTICE_TASK)
+            start_job(NOTICE, row, by=by)
         tickets = gateway_for(row, by=by, at=at)
         tickets.add_note(row.ticket_id, summary(row), "internal", is_resolution=False)
         tickets.escalate(row.ticket_id)
@@ -131,44 +129,30 @@ def close_escalation(
     return row
 
 
-def notify_engineers() -> int:
-    """E-mail the engineers of every escalation that is due; return how many it told.
+def send_notice(walk: L1WalkSession) -> int:
+    """Send one mail, to all engineers as blind copies; return to how many.
 
-    At least once: the notice is leased, sent, then struck off. A refused mail stays
-    due and is tried again when the lease is over.
+    At least once: a worker that dies right after it sent is followed by another one.
+    Raises Temporary when the mail server cannot be reached.
     """
-    told = 0
-    now = timezone.now()
-    due = L1WalkSession.objects.filter(notice_due_at__lte=now).order_by("notice_due_at")
-    for walk in due.select_related("account")[:100]:
-        mine = L1WalkSession.objects.filter(
-            pk=walk.pk, notice_due_at=walk.notice_due_at
-        )
-        # Counted from this mail: a slow server makes the last one wait for minutes.
-        if not mine.update(notice_due_at=timezone.now() + NOTICE_LEASE):
-            continue
-        try:
-            send_notice(walk)
-        except OSError as error:  # smtplib's exceptions are OSErrors
-            log.warning("notice of an escalation not sent: %s", type(error).__name__)
-            continue
-        L1WalkSession.objects.filter(pk=walk.pk).update(notice_due_at=None)
-        told += 1
-    return told
-
-
-def send_notice(walk: L1WalkSession) -> None:
-    """Send one mail, to all engineers as blind copies. Raises OSError."""
     addresses = [user.email for user in engineers_of(walk) if user.email]
     if not addresses:
-        return
+        return 0
     category = walk.get_escalation_reason_category_display()
     url = settings.PUBLIC_URL + reverse("l1walk:handoff", args=[walk.pk])
-    EmailMessage(
+    message = EmailMessage(
         subject=_("Escalated: ticket %(ticket)s, %(category)s")
         # One line, whatever another system's number looks like.
         % {"ticket": " ".join(walk.ticket_id.split()), "category": category},
         body="\n\n".join([walk.problem_text or "", walk.escalation_reason or "", url]),
         to=[settings.DEFAULT_FROM_EMAIL],
         bcc=addresses,
-    ).send()
+    )
+    try:
+        message.send()
+    except OSError as error:  # smtplib's exceptions are OSErrors
+        log.warning("notice of an escalation not sent: %s", type(error).__name__)
+        raise Temporary(
+            _("The mail server did not take the e-mail. It is sent again later.")
+        ) from error
+    return len(addresses)

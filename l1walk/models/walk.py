@@ -131,8 +131,6 @@ class L1WalkSession(Machine):
     handoff_outcome = models.CharField(max_length=20, choices=Outcome, blank=True)
     handoff_notes = models.TextField(blank=True)
     handoff_closed_at = models.DateTimeField(null=True, blank=True)
-    # When the engineers' e-mail is to be sent (again); NULL when nothing is owed.
-    notice_due_at = models.DateTimeField(null=True, blank=True)
 
     started_at = models.DateTimeField(default=timezone.now)
     last_step_at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -275,11 +273,6 @@ class L1WalkSession(Machine):
             ),
             models.Index(
                 fields=["account", "started_at"], name="ix_l1_walk_sessions_started"
-            ),
-            models.Index(
-                fields=["notice_due_at"],
-                condition=Q(notice_due_at__isnull=False),
-                name="ix_l1_walk_sessions_notice",
             ),
         ]
 

@@ -10,10 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_fsm import TransitionNotAllowed
 
+from jobs.actions.running import drain
+from jobs.models import Job
 from l1walk.actions import escalations, walks
 from l1walk.actions.tickets import open_ticket
 from l1walk.models import L1WalkSession, Ticket
-from l1walk.tasks import notify_engineers
 from l1walk.tests.make import give, make_flow, make_walk, reread
 from tests.conftest import make_user, signed_in
 
@@ -264,15 +265,21 @@ def test_the_navigation_counts_what_waits(account, alice, egon, monkeypatch):
 
 
 # --- telling the engineers ------------------------------------------------------------
+def notices(walk):
+    return Job.objects.filter(type=escalations.NOTICE, subject_id=walk.pk)
+
+
 def test_engineers_get_one_mail(escalated, egon, erika, mona, charlie, settings):
     settings.PUBLIC_URL = "https://handrail.example.com"
-    assert escalations.notify_engineers() == 1
-    assert escalations.notify_engineers() == 0
+    drain("default")
+    drain("default")
     (message,) = mail.outbox
     assert sorted(message.bcc) == ["egon@example.com", "erika@example.com"]
     assert "EXT-7" in message.subject
     assert f"https://handrail.example.com/escalations/{escalated.pk}/" in message.body
-    assert reread(escalated).notice_due_at is None
+    job = notices(escalated).get()
+    assert (job.status, job.result) == ("succeeded", {"addresses": 2})
+    assert job.account_id == escalated.account_id
 
 
 def test_an_account_may_do_without_mails(account, alice, egon):
@@ -280,42 +287,32 @@ def test_an_account_may_do_without_mails(account, alice, egon):
     account.save()
     walk = make_walk(type(account).objects.get(pk=account.pk), alice)
     escalations.escalate_walk(walk, by=alice, version=0, category="security")
-    notify_engineers()
+    drain("default")
     assert mail.outbox == []
+    assert not notices(walk).exists()
 
 
 def test_a_mail_server_that_is_down_delays_the_mail(escalated, egon, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
-    assert escalations.notify_engineers() == 0
-    due = reread(escalated).notice_due_at
-    assert due > timezone.now() + timedelta(minutes=4)
+    drain("default")
+    waiting = notices(escalated).get()
+    assert waiting.status == "queued"
+    assert waiting.run_after > waiting.created_at + timedelta(seconds=4)
+    assert waiting.attempts.get().category == "temporary"
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    assert escalations.notify_engineers() == 0  # another worker may still be at it
-    L1WalkSession.objects.filter(pk=escalated.pk).update(notice_due_at=timezone.now())
-    assert escalations.notify_engineers() == 1
-
-
-def test_a_notice_that_another_worker_took_is_not_sent_twice(
-    escalated, egon, monkeypatch
-):
-    first = escalations.L1WalkSession.objects.filter
-
-    def taken(*args, **kwargs):
-        if "pk" in kwargs and "notice_due_at" in kwargs:
-            later = timezone.now() + timedelta(minutes=5)
-            first(pk=escalated.pk).update(notice_due_at=later)
-        return first(*args, **kwargs)
-
-    monkeypatch.setattr(escalations.L1WalkSession.objects, "filter", taken)
-    assert escalations.notify_engineers() == 0
-    assert mail.outbox == []
+    drain("default")
+    assert mail.outbox == []  # not yet
+    notices(escalated).update(run_after=waiting.created_at)
+    drain("default")
+    assert len(mail.outbox) == 1
 
 
 def test_without_an_address_nothing_is_sent_and_nothing_stays_due(escalated, egon):
     type(egon).objects.filter(pk=egon.pk).update(email="")
-    assert escalations.notify_engineers() == 1
+    drain("default")
     assert mail.outbox == []
+    assert notices(escalated).get().result == {"addresses": 0}
 
 
 def test_who_closes_too_late_keeps_the_notes(escalated, egon, erika):
@@ -341,5 +338,5 @@ def test_closing_twice_is_closing_once(escalated, egon):
 def test_a_ticket_number_of_two_lines_still_makes_a_mail(account, alice, egon):
     walk = make_walk(account, alice, ticket_id="EXT\n7")
     escalations.escalate_walk(walk, by=alice, version=0, category="security")
-    assert notify_engineers() is None
+    drain("default")
     assert mail.outbox[0].subject == "Escalated: ticket EXT 7, Security"

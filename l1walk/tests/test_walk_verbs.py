@@ -10,6 +10,9 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from jobs.actions.running import drain
+from jobs.actions.scheduling import start_due
+from jobs.models import Job, Schedule
 from l1walk.actions import walks
 from l1walk.actions.continuing import restart_walk, resume_walk
 from l1walk.actions.drafting import draft_of, fingerprint, save_node
@@ -17,7 +20,6 @@ from l1walk.actions.flows import archive_flow, publish_flow
 from l1walk.actions.tickets import open_ticket
 from l1walk.graphs.definition import Node, NodeType
 from l1walk.models import FlowProposal, L1WalkSession, Ticket, WalkStep
-from l1walk.tasks import abandon_idle_walks
 from l1walk.tests.make import give, make_flow, make_walk, reread
 from workflows.core.machine import Move
 
@@ -323,8 +325,12 @@ def test_the_command_and_the_schedule_do_the_same(account, alice, capsys):
     call_command("abandon_walks")
     assert "1 walks abandoned" in capsys.readouterr().out
     second = make_walk(account, alice, now=old)
-    abandon_idle_walks()
+    Schedule.objects.filter(name="forgotten walks").update(next_at=old)
+    start_due()
+    start_due()
+    drain("default")
     assert reread(second).status == S.ABANDONED
+    assert Job.objects.get(type="l1walk.abandon_walks").result == {"abandoned": 1}
 
 
 def test_a_walk_of_yesterday_is_answered_late(account, alice, flow):

@@ -1,39 +1,162 @@
-"""The registry of retention rules behind ``manage.py purge``."""
+"""The nightly purge: the registry of retention rules, and the verb that runs them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
+from django.db import connection, models, transaction
+from django.utils import timezone
+from django.utils.functional import Promise
+
+log = logging.getLogger(__name__)
+
+# Rows of one transaction, at most; how many it is in fact, Pace finds out.
 CHUNK = 10_000
+FIRST, LEAST = 1_000, 100
+CHUNK_SECONDS = 0.1
+
+Sweep = Callable[[datetime, bool], Iterator[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What is kept for how long. ``run`` yields the number of rows of each chunk.
 
-    A chunk is a short transaction of its own, so that a purge may be stopped at any
-    time and run twice at once. With ``dry_run`` it counts and changes nothing.
+    A chunk is a short transaction of its own, over when it is yielded, so that a purge
+    may be stopped at any time and run twice at once. With ``dry_run`` it counts and
+    changes nothing.
     """
 
     name: str
     keep: timedelta
-    run: Callable[[datetime, bool], Iterator[int]]
+    run: Sweep
+    label: str | Promise
+
+
+class Swept(NamedTuple):
+    """How far a rule is: after each of its chunks, and once more at its end."""
+
+    rule: Rule
+    count: int
+    ended: bool = False
+    error: Exception | None = None  # tell its name alone: its words may quote a row
 
 
 RULES: dict[str, Rule] = {}
 
 
 def purge_rule(
-    name: str, *, keep: timedelta
-) -> Callable[[Callable[[datetime, bool], Iterator[int]]], Rule]:
-    """Register a rule: a function of (cutoff, dry_run). Raises ValueError if taken."""
+    name: str, *, keep: timedelta, label: str | Promise = ""
+) -> Callable[[Sweep], Rule]:
+    """Register a rule: a function of (cutoff, dry_run). Raises ValueError if taken.
 
-    def register(run: Callable[[datetime, bool], Iterator[int]]) -> Rule:
+    ``label``: what is deleted, in words for people.
+    """
+
+    def register(run: Sweep) -> Rule:
         if name in RULES:
             raise ValueError(f"the purge rule {name} is registered twice")
-        RULES[name] = Rule(name, keep, run)
+        RULES[name] = Rule(name, keep, run, label or name)
         return RULES[name]
 
     return register
+
+
+def purge(
+    rules: Iterable[Rule] | None = None,
+    *,
+    keep: timedelta | None = None,
+    dry_run: bool = False,
+) -> Iterator[Swept]:
+    """Run the rules, or all; whoever stops asking stops the purge, between chunks.
+
+    ``keep`` stands in for the ages of the rules. A rule that fails leaves a trace in
+    the log and does not keep the next one from running.
+    """
+    for rule in list(RULES.values() if rules is None else rules):
+        cutoff = timezone.now() - (rule.keep if keep is None else keep)
+        count, failure = 0, None
+        try:
+            for rows in rule.run(cutoff, dry_run):
+                count += rows
+                yield Swept(rule, count)
+        except Exception as error:
+            log.exception("the purge rule %s failed", rule.name)
+            failure = error
+            connection.close_if_unusable_or_obsolete()
+        yield Swept(rule, count, ended=True, error=failure)
+
+
+class Pace:
+    """How many rows go at once, so that a chunk takes a tenth of a second or so."""
+
+    def __init__(self, rows: int = FIRST, most: int = CHUNK) -> None:
+        self.rows = min(rows, most)
+        self.most = most
+
+    def took(self, seconds: float) -> None:
+        if seconds > 2 * CHUNK_SECONDS:
+            self.rows = max(min(LEAST, self.most), self.rows // 2)
+        elif seconds < CHUNK_SECONDS / 2:
+            self.rows = min(self.most, self.rows * 2)
+
+
+def delete_ranges(
+    rows: models.QuerySet[Any],
+    *children: tuple[type[models.Model], str],
+    dry_run: bool = False,
+    pace: Pace | None = None,
+) -> Iterator[int]:
+    """Delete rows in ranges of their key; yield the count of each range.
+
+    ``children``: the models that point at them, each with its column; they go first.
+    The walk steps over what is kept, so that no statement sees more than a range,
+    however the ages lie. A range's rows are locked in the order of the key: of two
+    callers the second one waits for the first, and then finds them gone.
+    """
+    if dry_run:
+        yield rows.count()
+        return
+    pace = pace or Pace()
+    after = None
+    while True:
+        started = time.monotonic()
+        keys = rows.model._base_manager.filter(**between("pk", after, None))
+        keys = keys.order_by("pk").values_list("pk", flat=True)
+        end = next(iter(keys[pace.rows - 1 : pace.rows]), None)
+        count = delete_range(rows, children, after, end)
+        pace.took(time.monotonic() - started)
+        yield count
+        if end is None:
+            return
+        after = end
+
+
+def delete_range(
+    rows: models.QuerySet[Any],
+    children: Iterable[tuple[type[models.Model], str]],
+    after: Any,
+    end: Any,
+) -> int:
+    """Delete what lies after the one key and up to the other; None: without bound."""
+    doomed = rows.filter(**between("pk", after, end)).order_by()
+    with transaction.atomic():
+        locked = doomed.select_for_update().order_by("pk").values_list("pk", flat=True)
+        if count := len(locked):
+            for model, column in children:
+                theirs = {f"{column}__in": doomed.values("pk")}
+                near = model._base_manager.filter(**between(column, after, end))
+                # Django's collector would read every row first.
+                near.filter(**theirs)._raw_delete(near.db)
+            doomed._raw_delete(doomed.db)
+    return count
+
+
+def between(column: str, after: Any, end: Any) -> dict[str, Any]:
+    bounds = {f"{column}__gt": after, f"{column}__lte": end}
+    return {name: key for name, key in bounds.items() if key is not None}

@@ -46,7 +46,6 @@ class Outcome:
 
     features: Features
     right: bool
-    weight: float = 1.0
 
 
 class Calibrator:
@@ -75,8 +74,7 @@ class Calibrator:
             for outcome in outcomes:
                 x = outcome.features
                 p = sigmoid(sum(a * b for a, b in zip(w, x, strict=True)))
-                error = outcome.weight * (outcome.right - p)
-                curvature = outcome.weight * p * (1 - p)
+                error, curvature = outcome.right - p, p * (1 - p)
                 for i in range(size):
                     gradient[i] += error * x[i]
                     for j in range(size):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Self, TypeVar
 
 from jobs.budgets.engine.calibration import (
     Calibrator,
@@ -23,148 +25,155 @@ from jobs.budgets.engine.proposals import (
     Proposal,
     Transaction,
 )
-from jobs.budgets.engine.text_model import NaiveBayes, TextModel
+from jobs.budgets.engine.text_model import TextModel
 
-RECENT = 5  # rows of a payee that tell whether its category has changed
 LEAST_ROWS = 3
 LEAST_PURITY = 0.8
-CORRECTION_WEIGHT = 5  # rows of history that one correction is worth
-ABSTAIN_BELOW = 0.0
-TRANSFER = "\0transfer"  # how own-account movements are told to the models
-
-HISTORY_PRIOR = Prior(weights=(-0.2, 0.6, 0.6), precision=(2.0, 20.0, 20.0))
-TEXT_PRIOR = Prior(
-    weights=(-1.5, 0.3, 1.0, 0.3, 1.0), precision=(2.0, 30.0, 4.0, 1.5, 20.0)
-)
+RECENT = 5  # latest rows of a payee, which tell whether its category has changed
 MODEL_WEIGHT = 1.0  # rows of history that the text model's opinion is worth
+CORRECTION_WEIGHT = 5  # rows of history that a person's correction is worth
+ABSTAIN_BELOW = 0.25  # wrong three times in four is worse than an empty field
+TRANSFER = "\0transfer"  # the class of transfers, which the models learn and never say
+# The past is judged in three stretches, each as long against what it is judged from as
+# the time ahead is: a month late and a quarter late differ.
 CUTS = (1 / 3, 1 / 2, 3 / 4, 1)
 
-
-class History:
-    """How often each payee went to each category."""
-
-    def __init__(self, examples: Iterable[Example]) -> None:
-        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.latest: defaultdict[str, deque[str]] = defaultdict(
-            lambda: deque(maxlen=RECENT)
-        )
-        self.spelling: dict[str, str] = {}
-        for example in examples:
-            key = payee_key(example.payee)
-            self.counts[key][example.category] += 1
-            self.latest[key].append(example.category)
-            self.spelling[key] = example.payee
-
-    def top(self, payee: str) -> tuple[str, int, int]:
-        """The payee's usual category, its rows and all rows; ("", 0, 0) if unknown."""
-        counts = self.counts.get(payee_key(payee))
-        if not counts:
-            return "", 0, 0
-        category, n = min(counts.items(), key=lambda item: (-item[1], item[0]))
-        return category, n, counts.total()
+# What held in the histories that the engine was developed on, and how much it varied.
+# History: constant, share of all rows, share of the latest rows.
+HISTORY_PRIOR = Prior(weights=(-0.2, 0.6, 0.6), precision=(2.0, 20.0, 20.0))
+# Text: constant, score and familiarity of a new payee; constant and score of one whose
+# few rows agree; constant, score and share of the latest rows of one whose rows do not.
+TEXT_PRIOR = Prior(
+    weights=(-1.5, 0.3, 1.0, 0.3, 1.0, 0.0, 0.5, 0.5),
+    precision=(2.0, 30.0, 4.0, 1.5, 20.0, 2.0, 10.0, 10.0),
+)
+Score = TypeVar("Score", int, float)
 
 
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """A category as one method sees it, with what its calibrator needs to know."""
 
-    __slots__ = ("category", "evidence", "features", "method")
-
-    def __init__(
-        self, category: str, method: Method, features: Features, evidence: Evidence
-    ) -> None:
-        self.category = category
-        self.method = method
-        self.features = features
-        self.evidence = evidence
+    category: str
+    method: Method
+    features: Features
+    evidence: Evidence
 
 
-class Fitted:
-    """History and text model of one stretch of time."""
+class Past:
+    """All that one stretch of time tells; the same payee is judged the same way."""
 
-    def __init__(self, examples: Sequence[Example], model: TextModel) -> None:
-        self.history = History(examples)
-        self.model = model.fit(examples)
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._latest: defaultdict[str, deque[str]] = defaultdict(
+            lambda: deque(maxlen=RECENT)
+        )
+        self._spelling: dict[str, str] = {}
+        for example in examples:
+            key = payee_key(example.payee)
+            self._counts[key][example.category] += 1
+            self._latest[key].append(example.category)
+            self._spelling[key] = example.payee
+        self._model = TextModel((k, c) for k, per in self._counts.items() for c in per)
+        self._judged: dict[str, Judgement | None] = {}
 
-    def judge(self, transaction: Transaction) -> Judgement | None:
+    def judge(self, payee: str) -> Judgement | None:
         """The cascade without corrections: pure payee history, else the text model."""
-        category, n, total = self.history.top(transaction.payee)
-        if n >= LEAST_ROWS and n >= LEAST_PURITY * total:
-            key = payee_key(transaction.payee)
-            evidence = Evidence(payee=self.history.spelling[key], n=n, total=total)
-            latest = self.history.latest[key]
-            recent = smoothed(latest.count(category), len(latest))
-            features = (1.0, logit(smoothed(n, total)), logit(recent))
-            return Judgement(category, Method.PAYEE_HISTORY, features, evidence)
-        scores = self.model.scores(transaction)
+        key = payee_key(payee)
+        if key not in self._judged:
+            self._judged[key] = self._from_history(key) or self._from_text(key, payee)
+        return self._judged[key]
+
+    def _from_history(self, key: str) -> Judgement | None:
+        counts = self._counts.get(key)
+        if not counts:
+            return None
+        category, n = top(counts)
+        total = counts.total()
+        if n < LEAST_ROWS or n < LEAST_PURITY * total:
+            return None
+        latest = self._latest[key]
+        recent = smoothed(latest.count(category), len(latest))
+        return Judgement(
+            category,
+            Method.PAYEE_HISTORY,
+            (1.0, logit(smoothed(n, total)), logit(recent)),
+            Evidence(payee=self._spelling[key], n=n, total=total),
+        )
+
+    def _from_text(self, key: str, payee: str) -> Judgement | None:
+        scores = self._model.scores(key)
         if not scores:
             return None
-        seen = self.history.counts.get(payee_key(transaction.payee), Counter[str]())
+        seen = self._counts.get(key, Counter())
         total = seen.total()
-        blend = {
-            c: (seen[c] + MODEL_WEIGHT * score)
-            / (total + MODEL_WEIGHT + bool(total) / 2)
-            for c, score in scores.items()
-        }
-        best = min(blend, key=lambda c: (-blend[c], c))
-        n = seen[best]
-        score = logit(blend[best])
-        familiar = self.model.familiarity(transaction)
-        features = (
-            (0.0, 0.0, 0.0, 1.0, score) if total else (1.0, score, familiar, 0.0, 0.0)
+        if total:  # half a row is left to what was never seen, as in (n + 0.5)/(N + 1)
+            whole = total + MODEL_WEIGHT + 0.5
+            scores = {c: (seen[c] + MODEL_WEIGHT * s) / whole for c, s in scores.items()}
+        category, score = top(scores)
+        return Judgement(
+            category,
+            Method.TEXT_MODEL,
+            self._text_features(key, category, logit(score)),
+            Evidence(payee=payee, n=seen[category], total=total),
         )
-        evidence = Evidence(payee=transaction.payee, n=n, total=total)
-        return Judgement(best, Method.TEXT_MODEL, features, evidence)
+
+    def _text_features(self, key: str, category: str, score: float) -> Features:
+        """Three kinds of payee, each with a line of its own: new, agreed, disputed."""
+        latest = self._latest.get(key, ())
+        if not latest:
+            return (1.0, score, self._model.familiarity(key), 0.0, 0.0, 0.0, 0.0, 0.0)
+        if len(self._counts[key]) == 1:
+            return (0.0, 0.0, 0.0, 1.0, score, 0.0, 0.0, 0.0)
+        recent = logit(smoothed(sum(c == category for c in latest), len(latest)))
+        return (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, score, recent)
+
+
+def top(scores: Mapping[str, Score]) -> tuple[str, Score]:
+    """The highest of some scores; of equals the first in the alphabet."""
+    return min(scores.items(), key=lambda item: (-item[1], item[0]))
 
 
 class CategoryEngine:
     """Proposes a category with an honest confidence, or None to abstain."""
 
-    def __init__(self, model: type[TextModel] = NaiveBayes) -> None:
-        self._model = model
-        self._fitted = Fitted((), model())
-        self._calibrators = fresh_calibrators()
+    def __init__(self) -> None:
+        self._past = Past(())
+        self._calibrators = calibrated(())
         self._corrections: dict[str, Correction] = {}
         self._since: dict[str, Counter[str]] = {}
 
     def fit(
-        self,
-        examples: Iterable[Example],
-        corrections: Iterable[Correction] = (),
-        *,
-        seed: int = 0,
+        self, examples: Iterable[Example], corrections: Iterable[Correction] = ()
     ) -> Self:
         """Learn from the past; equal input in any order gives an equal engine."""
         known = sorted(map(as_class, examples), key=in_time)
-        self._calibrators = calibrated(known, self._model)
-        self._fitted = Fitted(known, self._model())
-        self._correct(known, corrections)
-        return self
-
-    def _correct(
-        self, examples: Sequence[Example], corrections: Iterable[Correction]
-    ) -> None:
-        newest = sorted(corrections, key=lambda c: (c.at, c.category or ""))
-        self._corrections = {payee_key(c.payee): c for c in newest}
+        self._calibrators = calibrated(known)
+        self._past = Past(known)
+        self._corrections = {
+            payee_key(correction.payee): correction
+            for correction in sorted(corrections, key=lambda c: (c.at, c.category or ""))
+        }
         self._since = {key: Counter() for key in self._corrections}
-        for example in examples:
-            key = payee_key(example.payee)
-            correction = self._corrections.get(key)
+        for example in known:
+            correction = self._corrections.get(payee_key(example.payee))
             if correction and example.date > correction.at.date():
-                self._since[key][example.category] += 1
+                self._since[payee_key(example.payee)][example.category] += 1
+        return self
 
     def suggest(self, transaction: Transaction) -> Proposal | None:
         """Propose a category, or None: unsure, a transfer, or told to leave it."""
         if transaction.transfer:
             return None
-        judgement = self._corrected(transaction)
-        if judgement is None:
-            if self._left_alone(transaction) or looks_like_transfer(transaction.payee):
-                return None
-            judgement = self._fitted.judge(transaction)
+        correction = self._corrections.get(payee_key(transaction.payee))
+        if correction and correction.category is None:
+            return None
+        judgement = self._from_correction(correction) if correction else None
+        if judgement is None and not looks_like_transfer(transaction.payee):
+            judgement = self._past.judge(transaction.payee)
         if judgement is None or judgement.category == TRANSFER:
             return None
-        calibrator = self._calibrators[judgement.method]
-        confidence = calibrator.confidence(judgement.features)
+        confidence = self._calibrators[judgement.method].confidence(judgement.features)
         if confidence < ABSTAIN_BELOW:
             return None
         return Proposal(
@@ -174,81 +183,54 @@ class CategoryEngine:
             evidence=judgement.evidence,
         )
 
-    def _left_alone(self, transaction: Transaction) -> bool:
-        correction = self._corrections.get(payee_key(transaction.payee))
-        return correction is not None and correction.category is None
-
-    def _corrected(self, transaction: Transaction) -> Judgement | None:
-        """What a person said of this payee, unless later rows tell otherwise."""
-        key = payee_key(transaction.payee)
-        correction = self._corrections.get(key)
-        if correction is None or correction.category is None:
+    def _from_correction(self, correction: Correction) -> Judgement | None:
+        """What a person said of a payee, unless what they did since tells otherwise."""
+        category = correction.category
+        if category is None:
             return None
-        since = self._since[key]
-        n = since[correction.category] + CORRECTION_WEIGHT
+        since = self._since[payee_key(correction.payee)]
+        n = since[category] + CORRECTION_WEIGHT
         total = since.total() + CORRECTION_WEIGHT
         if n < LEAST_PURITY * total:
             return None
-        evidence = Evidence(
-            payee=correction.payee,
-            n=since[correction.category],
-            total=since.total(),
-            corrected_on=correction.at.date(),
-        )
+        share = logit(smoothed(n, total))
         return Judgement(
-            correction.category,
+            category,
             Method.CORRECTIONS,
-            (1.0, logit(smoothed(n, total)), logit(smoothed(n, total))),
-            evidence,
+            (1.0, share, share),
+            Evidence(
+                payee=correction.payee,
+                n=since[category],
+                total=since.total(),
+                corrected_on=correction.at.date(),
+            ),
         )
 
 
 def in_time(example: Example) -> tuple[object, ...]:
     """A total order, so that equal histories are equal in whatever order they come."""
     e = example
-    return (e.date, e.payee, e.amount, e.account, e.category, e.notes)
+    return (e.date, e.payee, e.category, e.amount, e.account, e.notes)
 
 
 def as_class(example: Example) -> Example:
-    """A transfer teaches the models too: that it has no category."""
-    if not example.transfer:
-        return example
-    return Example(
-        date=example.date,
-        payee=example.payee,
-        amount=example.amount,
-        account=example.account,
-        notes=example.notes,
-        category=TRANSFER,
-        transfer=True,
-    )
+    """A transfer teaches the models too: that this payee has no category."""
+    return replace(example, category=TRANSFER) if example.transfer else example
 
 
-def fresh_calibrators() -> dict[Method, Calibrator]:
-    history = Calibrator(HISTORY_PRIOR)
-    return {
-        Method.CORRECTIONS: history,
-        Method.PAYEE_HISTORY: history,
-        Method.TEXT_MODEL: Calibrator(TEXT_PRIOR),
-    }
-
-
-def calibrated(
-    examples: Sequence[Example], model: type[TextModel]
-) -> Mapping[Method, Calibrator]:
+def calibrated(examples: Sequence[Example]) -> Mapping[Method, Calibrator]:
     """Judge each stretch of the past from what came before it, and learn from that."""
     outcomes: dict[Method, list[Outcome]] = defaultdict(list)
-    for start, end in zip(CUTS, CUTS[1:], strict=False):
-        begin, stop = int(len(examples) * start), int(len(examples) * end)
-        if not begin:
-            continue
-        past = Fitted(examples[:begin], model())
-        for example in examples[begin:stop]:
-            judgement = past.judge(example)
+    for begin, end in pairwise(int(len(examples) * cut) for cut in CUTS):
+        past = Past(examples[:begin])
+        for example in examples[begin:end]:
+            judgement = past.judge(example.payee)
             if judgement and judgement.category != TRANSFER and not example.transfer:
                 right = judgement.category == example.category
                 outcomes[judgement.method].append(Outcome(judgement.features, right))
-    calibrators = fresh_calibrators()
-    calibrators[Method.PAYEE_HISTORY].fit(outcomes[Method.PAYEE_HISTORY])
-    calibrators[Method.TEXT_MODEL].fit(outcomes[Method.TEXT_MODEL])
-    return calibrators
+    history = Calibrator(HISTORY_PRIOR).fit(outcomes[Method.PAYEE_HISTORY])
+    return {
+        Method.CORRECTIONS: history,  # a correction counts as rows of history
+        Method.PAYEE_HISTORY: history,
+        Method.TEXT_MODEL: Calibrator(TEXT_PRIOR).fit(outcomes[Method.TEXT_MODEL]),
+    }

@@ -13,7 +13,6 @@ from sqlite3 import Connection
 
 from jobs.budgets.ledger import files
 
-INCOME_GROUP = "2E1F5BDB-209B-43F9-AF2C-3CE28E380C00"  # the same in every budget
 # What a budget begins with where the imported file names no categories of its own.
 STARTER: Mapping[str, tuple[str, ...]] = {
     "Everyday": ("Groceries", "Eating out", "Coffee", "Household", "Clothing", "Pets"),
@@ -48,6 +47,7 @@ class Builder:
         self.database, self.new_id = database, new_id
         self.groups: dict[str, str] = {}
         self.categories: dict[str, str] = {"Income": self.id_of("Income")}
+        self.grouped: dict[tuple[str, str], str] = {}
         self.payees: dict[str, str] = {}
         self.accounts: dict[str, str] = {}
         self.transfer_payees: dict[str, str] = {}
@@ -80,9 +80,10 @@ class Builder:
         return self.groups[name]
 
     def category(self, name: str, group: str = "Imported") -> str:
-        if name not in self.categories:
-            id_ = self.categories[name] = self.new_id()
-            order = 16384.0 * len(self.categories)
+        if (group, name) not in self.grouped:
+            id_ = self.grouped[group, name] = self.new_id()
+            self.categories.setdefault(name, id_)
+            order = 16384.0 * len(self.grouped)
             self.insert(
                 "categories",
                 id=id_,
@@ -91,7 +92,7 @@ class Builder:
                 sort_order=order,
             )
             self.insert("category_mapping", id=id_, transferId=id_)
-        return self.categories[name]
+        return self.grouped[group, name]
 
     def account(
         self, name: str, *, off_budget: bool = False, closed: bool = False

@@ -34,7 +34,7 @@ from actual.utils.changeset import Changeset
 from django.utils.translation import gettext as _
 
 from jobs.budgets.ledger import files
-from jobs.budgets.ledger.explaining import TooNew, explained
+from jobs.budgets.ledger.explaining import TooNew, answered
 from jobs.budgets.ledger.merkle import EPOCH, first_difference
 from jobs.budgets.ledger.records import RemoteFile
 from workflows.core.errors import UserFixable
@@ -174,6 +174,8 @@ class Client(Actual):
         programs = {key for key, name in offered.items() if name.endswith(".js")}
         if (programs - done - known) or (done - known - offered.keys()):
             raise TooNew
+        if not offered.keys() - done:
+            return
         with warnings.catch_warnings():
             # Of old programs only the tables matter here, not the reports they fill.
             warnings.simplefilter("ignore")
@@ -251,7 +253,7 @@ def refuse(response: httpx.Response) -> None:
         raise ValueError("redirected")
 
 
-@explained
+@answered
 def connect(server: Server, folder: Path, *, fresh: bool) -> Client:
     """Open the budget with a private copy in the folder; reuse what is there.
 
@@ -282,7 +284,7 @@ def usable(client: Client, folder: Path) -> bool:
     return same
 
 
-@explained
+@answered
 def list_files(
     url: str, password: Secret, *, ca_file: Path | None = None, verify: bool = True
 ) -> list[RemoteFile]:

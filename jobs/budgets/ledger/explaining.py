@@ -33,20 +33,6 @@ log = logging.getLogger("handrail.budgets")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-FAILURES = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    ActualError,
-    SQLAlchemyError,
-    sqlite3.Error,
-    OSError,
-    # An answer that no Actual server gives: json and pydantic raise ValueErrors.
-    ValueError,
-    KeyError,
-    TypeError,
-    DecodeError,
-)
-
 
 class TooNew(Exception):
     """A budget uses what this version of the library does not know."""
@@ -56,9 +42,33 @@ class FileReset(Temporary):
     """The budget's history was started anew; the private copy is of no use."""
 
 
+FAILURES = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    ActualError,
+    SQLAlchemyError,
+    sqlite3.Error,
+    OSError,
+    TooNew,
+)
+# What an answer comes to that no Actual server gives: not caught where our own code,
+# with mistakes of its own, would be meant.
+STRANGE = (ValueError, KeyError, TypeError, AttributeError, DecodeError)
+
+
 def explained(function: Callable[P, R]) -> Callable[P, R]:
     """Have the function raise a Problem instead of what its libraries raise."""
+    return explaining(function, FAILURES)
 
+
+def answered(function: Callable[P, R]) -> Callable[P, R]:
+    """As ``explained``, for what asks a server: its answer may be anything."""
+    return explaining(function, (*FAILURES, *STRANGE))
+
+
+def explaining(
+    function: Callable[P, R], failures: tuple[type[Exception], ...]
+) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -66,7 +76,7 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
         except Problem as problem:
             found = problem
             found.__cause__ = found.__context__ = None
-        except (*FAILURES, TooNew) as error:
+        except failures as error:
             found = explain(error)
             # Neither its text nor its traceback: both can hold what somebody typed.
             log.warning("A budget could not be used: %s", describe(error))

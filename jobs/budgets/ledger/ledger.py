@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -14,17 +13,17 @@ from django.utils.translation import gettext as _
 from jobs.budgets.ledger import files
 from jobs.budgets.ledger.applying import NotArrived, Plan
 from jobs.budgets.ledger.client import Cell, Client, Server, connect
-from jobs.budgets.ledger.explaining import FileReset, explained
+from jobs.budgets.ledger.explaining import FileReset, answered, explained
 from jobs.budgets.ledger.reading import Reader
 from jobs.budgets.ledger.records import (
     Change,
+    ImportFacts,
     LedgerAccount,
     LedgerCategory,
     LedgerPayee,
     LedgerTransaction,
     Outcome,
     ServerFacts,
-    SnapshotFacts,
 )
 from workflows.core.errors import Temporary
 
@@ -120,6 +119,7 @@ class ServerLedger(Ledger):
     def name(self) -> str:
         return self.client.file.name
 
+    @answered
     def refresh(self) -> None:
         try:
             self.client.sync()
@@ -130,9 +130,10 @@ class ServerLedger(Ledger):
     def identity(self) -> str:
         return self.client.file.file_id
 
+    @answered
     def write(self, cells: Sequence[Cell]) -> None:
         self.client.push(cells)
-        self.refresh()
+        self.client.sync()
 
     @contextmanager
     def witness(self) -> Iterator[Reader]:
@@ -185,25 +186,16 @@ def check(server: Server) -> ServerFacts:
         return ServerFacts(ledger.name, version(ledger.client), ledger.counts())
 
 
-@explained
+@answered
 def version(client: Client) -> str:
     return client.info().build.version or ""
 
 
-def snapshot(source: Server | Ledger, path: Path) -> SnapshotFacts:
-    """Write the budget as it is into an archive, whole or not at all. Raises Problem.
-
-    A server's is downloaded for it, with every change that the server knows.
-    """
-    if isinstance(source, Server):
-        with copy_of(source) as ledger:
-            return snapshot(ledger, path)
-    source.export(path)
-    return facts(source, path)
-
-
 @explained
-def facts(ledger: Ledger, path: Path) -> SnapshotFacts:
-    with path.open("rb") as archive:
-        digest = hashlib.file_digest(archive, "sha256").hexdigest()
-    return SnapshotFacts(digest, path.stat().st_size, ledger.counts())
+def facts_of(archive: Path, kind: str, skipped: int = 0) -> ImportFacts:
+    """Read a new budget back: what cannot be opened was not made."""
+    with (
+        tempfile.TemporaryDirectory(prefix="handrail-budget-") as folder,
+        open_file(archive, Path(folder)) as ledger,
+    ):
+        return ImportFacts(kind, ledger.counts(), skipped)

@@ -26,7 +26,15 @@ from l1walk.graphs.definition import (
     NodeType,
 )
 from l1walk.models import Flow, L1WalkSession
-from workflows.core.accounts import ENGINEER, MANAGER, TECHNICIAN, Account, User
+from l1walk.models.preferences import NOTIFY_ENGINEERS
+from workflows.core.accounts import (
+    BOOKKEEPER,
+    ENGINEER,
+    MANAGER,
+    TECHNICIAN,
+    Account,
+    User,
+)
 from workflows.core.ids import uuid7
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo"
@@ -38,6 +46,7 @@ PEOPLE = (
     ("egon", "Egon", "Lindqvist", ENGINEER),
     ("erika", "Erika", "Moreau", ENGINEER),
     ("mona", "Mona", "Castillo", MANAGER),
+    ("berta", "Berta", "Nowak", BOOKKEEPER),
 )
 NOTES = (
     "Caller is patient and at the machine.",
@@ -97,7 +106,11 @@ class Command(BaseCommand):
 
 def make_demo(dice: random.Random) -> None:
     account = Account.objects.create(
-        slug="demo", name="Northwind Support", time_zone="Europe/Berlin"
+        slug="demo",
+        name="Northwind Support",
+        time_zone="Europe/Berlin",
+        # Nobody gets e-mail about what is invented.
+        settings={NOTIFY_ENGINEERS.key: False},
     )
     people = list(make_people(account))
     flows = dict(make_flows(account, people[2]))
@@ -111,6 +124,7 @@ def make_demo(dice: random.Random) -> None:
         at = end - timedelta(minutes=7 * (7 - place))
         write_ticket(account, people[0], ticket, at)
     running(account, people[0], tickets[3], flows, end - timedelta(minutes=1))
+    Account.objects.filter(pk=account.pk).update(settings={})
 
 
 def call_time(end: datetime, number: int, dice: random.Random) -> datetime:
@@ -269,7 +283,6 @@ def finish(
             reason=dice.choice(REASONS),
             now=at,
         )
-        L1WalkSession.objects.filter(pk=walk.pk).update(notice_due_at=None)
         take_over(walk, call, dice, engineers)
     else:
         walks.abandon_walk(walk, by=None, version=version, now=at)

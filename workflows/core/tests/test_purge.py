@@ -1,15 +1,26 @@
 """What is older than it is kept is deleted, and nothing else is."""
 
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
-from workflows.core import retention
-from workflows.core.purge import RULES, purge_rule
+from workflows.core.purge import (
+    CHUNK_SECONDS,
+    RULES,
+    Pace,
+    delete_ranges,
+    purge,
+    purge_rule,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -20,6 +31,20 @@ LOGINS = (AccessAttempt, AccessFailureLog, AccessLog)
 def only_the_rules_of_the_core(monkeypatch):
     for name in RULES.keys() - {"sessions", "logins"}:
         monkeypatch.delitem(RULES, name)
+
+
+@pytest.fixture
+def rule():
+    """Register a function as a rule for this test."""
+    names = []
+
+    def register(run):
+        names.append(run.__name__)
+        return purge_rule(run.__name__, keep=timedelta(days=7))(run)
+
+    yield register
+    for name in names:
+        del RULES[name]
 
 
 def make_session(name, *, ends):
@@ -35,9 +60,17 @@ def make_logins(name, *, age):
         model.objects.filter(pk=row.pk).update(attempt_time=timezone.now() - age)
 
 
-def purge(capsys, *arguments):
-    call_command("purge", *arguments)
-    return capsys.readouterr().out.splitlines()
+def run(*arguments, **options):
+    """Run the command; return what it printed."""
+    out = options.setdefault("stdout", StringIO())
+    call_command("purge", *arguments, **options)
+    return out.getvalue()
+
+
+def counts(printed):
+    """Read the table: the rules with how much of each."""
+    rows = (line.split() for line in printed.splitlines()[1:])
+    return {row[0]: int(row[1].replace(",", "")) for row in rows}
 
 
 def sessions():
@@ -58,72 +91,84 @@ def _rows(db):
 
 
 @pytest.mark.usefixtures("_rows")
-def test_what_is_too_old_goes_and_the_rest_stays(capsys):
-    assert purge(capsys) == ["sessions: 2 deleted", "logins: 3 deleted"]
+def test_what_is_too_old_goes_and_the_rest_stays():
+    assert counts(run()) == {"sessions": 2, "logins": 3}
     assert sessions() == {"alive"}
     assert logins() == [{"this week"}] * 3
-    assert purge(capsys) == ["sessions: 0 deleted", "logins: 0 deleted"]
+    assert counts(run()) == {"sessions": 0, "logins": 0}
 
 
 @pytest.mark.usefixtures("_rows")
-def test_a_dry_run_counts_and_changes_nothing(capsys):
-    assert purge(capsys, "--dry-run") == [
-        "sessions: 2 would be deleted",
-        "logins: 3 would be deleted",
-    ]
+def test_a_dry_run_counts_and_changes_nothing():
+    printed = run("--dry-run")
+    assert "to delete" in printed
+    assert counts(printed) == {"sessions": 2, "logins": 3}
     assert len(sessions()) == 3
     assert logins() == [{"this week", "last year"}] * 3
 
 
 @pytest.mark.usefixtures("_rows")
-def test_only_the_named_rules_are_run(capsys):
-    assert purge(capsys, "--only", "logins") == ["logins: 3 deleted"]
+def test_only_the_named_rules_are_run():
+    assert counts(run("--only", "logins")) == {"logins": 3}
     assert len(sessions()) == 3
     make_logins("again", age=timedelta(days=31))
-    both = purge(capsys, "--only", " sessions , logins,")
-    assert both == ["sessions: 2 deleted", "logins: 3 deleted"]
+    both = counts(run("--only", " sessions , logins,"))
+    assert both == {"sessions": 2, "logins": 3}
 
 
 @pytest.mark.usefixtures("_rows")
 @pytest.mark.parametrize(("age", "count"), [("2d", 6), ("71h", 6), ("4d", 3)])
-def test_another_age_may_be_asked_for(capsys, age, count):
-    found = purge(capsys, "--only=logins", f"--older-than={age}")
-    assert found == [f"logins: {count} deleted"]
+def test_another_age_may_be_asked_for(age, count):
+    assert counts(run("--only=logins", f"--older-than={age}")) == {"logins": count}
 
 
 @pytest.mark.usefixtures("_rows")
-def test_a_session_that_is_alive_is_never_purged(capsys):
-    assert purge(capsys, "--only=sessions", "--older-than=2d") == [
-        "sessions: 1 deleted"
-    ]
-    purge(capsys, "--only=sessions", "--older-than=0d")
+def test_a_session_that_is_alive_is_never_purged():
+    assert counts(run("--only=sessions", "--older-than=2d")) == {"sessions": 1}
+    run("--only=sessions", "--older-than=0d")
     assert sessions() == {"alive"}
 
 
 def test_an_unknown_rule_is_refused_with_the_names_there_are():
     with pytest.raises(CommandError, match="no rule nothing") as caught:
-        call_command("purge", "--only", "nothing,logins")
+        run("--only", "nothing,logins")
     assert "Rules: sessions, logins." in str(caught.value)
 
 
 @pytest.mark.parametrize("age", ["30", "d", "-3d", "3 days", "1.5h", "3d\n"])
 def test_what_is_no_age_is_refused_with_an_example(age):
     with pytest.raises(CommandError, match="Write it like 30d or 12h"):
-        call_command("purge", f"--older-than={age}")
+        run(f"--older-than={age}")
 
 
-def test_rows_go_in_chunks_so_that_a_purge_can_be_stopped(monkeypatch):
-    monkeypatch.setattr(retention, "CHUNK", 2)
+def test_a_walk_in_ranges_may_be_left_and_taken_up_again():
+    make_session("alive", ends=timedelta(hours=1))
     for number in range(5):
         make_session(f"ended {number}", ends=timedelta(hours=-1))
-    chunks = RULES["sessions"].run(timezone.now(), False)
-    assert next(chunks) == 2
-    assert len(sessions()) == 3
-    assert list(chunks) == [2, 1]
-    assert sessions() == set()
+    make_session("living", ends=timedelta(hours=1))
+    old = Session.objects.filter(expire_date__lt=timezone.now())
+    chunks = delete_ranges(old, pace=Pace(2, most=2))
+    assert [next(chunks), next(chunks)] == [1, 2]
+    assert sessions() == {"alive", "ended 3", "ended 4", "living"}
+    chunks.close()
+    assert sum(delete_ranges(old, pace=Pace(2, most=2))) == 2
+    assert sessions() == {"alive", "living"}
 
 
-def test_a_rule_of_a_workflow_joins_and_its_name_is_taken_once(monkeypatch, capsys):
+def test_a_chunk_grows_and_shrinks_to_take_a_tenth_of_a_second():
+    pace = Pace(1_000, most=10_000)
+    for _ in range(5):
+        pace.took(CHUNK_SECONDS / 10)
+    assert pace.rows == 10_000
+    pace.took(CHUNK_SECONDS)
+    assert pace.rows == 10_000
+    for _ in range(20):
+        pace.took(CHUNK_SECONDS * 3)
+    assert pace.rows == 100
+    assert Pace(1_000, most=7).rows == 7
+
+
+def test_a_rule_of_a_workflow_joins_and_its_name_is_taken_once(rule):
     seen = []
 
     def jars(cutoff, dry_run):
@@ -131,11 +176,105 @@ def test_a_rule_of_a_workflow_joins_and_its_name_is_taken_once(monkeypatch, caps
         yield 1
         yield 2
 
-    rule = purge_rule("jars", keep=timedelta(days=7))(jars)
-    assert RULES["jars"] is rule
+    made = rule(jars)
+    assert RULES["jars"] is made
     with pytest.raises(ValueError, match="jars is registered twice"):
         purge_rule("jars", keep=timedelta(days=8))(jars)
-    assert purge(capsys, "--only=jars", "--dry-run") == ["jars: 3 would be deleted"]
+    assert counts(run("--only=jars", "--dry-run")) == {"jars": 3}
     [(age, dry_run)] = seen
     assert (age.days, dry_run) == (7, True)
-    monkeypatch.delitem(RULES, "jars")
+
+
+def test_a_rule_that_fails_stops_no_other_and_cron_hears_of_it(rule, caplog):
+    def broken(cutoff, dry_run):
+        yield 4
+        raise DatabaseError("Key (name)=(Jane Roe) is still referenced")
+
+    def jars(cutoff, dry_run):
+        yield 3
+
+    rule(broken)
+    rule(jars)
+    out = StringIO()
+    with pytest.raises(CommandError) as caught:
+        run("--only=broken,jars", stdout=out)
+    assert caught.value.returncode == 1
+    assert str(caught.value) == "Failed: broken (DatabaseError). The log says why."
+    assert counts(out.getvalue()) == {"broken": 4, "jars": 3}
+    [record] = caplog.records
+    assert record.getMessage() == "the purge rule broken failed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_the_chunk_with_what_was_done(rule, number):
+    def jars(cutoff, dry_run):
+        yield 1
+        os.kill(os.getpid(), number)
+        yield 2
+        pytest.fail("it went on")
+
+    def never(cutoff, dry_run):
+        pytest.fail("it went on to the next rule")
+        yield 0
+
+    rule(jars)
+    rule(never)
+    before = signal.getsignal(number)
+    out, err = StringIO(), StringIO()
+    with pytest.raises(SystemExit) as caught:
+        run("--only=jars,never", stdout=out, stderr=err)
+    assert caught.value.code == 128 + number
+    assert counts(out.getvalue()) == {"jars": 3}
+    assert "stopped" in out.getvalue()
+    assert err.getvalue() == "Stopped before the end of: jars, never.\n"
+    assert signal.getsignal(number) is before
+
+
+class Terminal(StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_how_far_it_is_and_a_pipe_does_not(rule):
+    def jars(cutoff, dry_run):
+        if dry_run:
+            yield 4
+        else:
+            yield from (1, 3)
+
+    rule(jars)
+    shown = run("--only=jars", stdout=Terminal(), no_color=True)
+    assert f"\rjars [{'#' * 7}{'.' * 23}] 1 of 4" in shown
+    assert f"\rjars [{'#' * 30}] 4 of 4" in shown
+    assert counts(shown.rpartition("\x1b[K")[2]) == {"jars": 4}
+    assert "\r" not in run("--only=jars")
+
+
+def test_the_verb_may_be_called_from_a_thread(rule):
+    def jars(cutoff, dry_run):
+        yield 2
+
+    rule(jars)
+
+    def call():
+        try:
+            return run("--only=jars")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert counts(pool.submit(call).result()) == {"jars": 2}
+
+
+def test_whoever_stops_asking_stops_the_purge(rule):
+    done = []
+
+    def jars(cutoff, dry_run):
+        for number in range(9):
+            done.append(number)
+            yield 1
+
+    for swept in purge([rule(jars)]):
+        if swept.count == 3:
+            break
+    assert done == [0, 1, 2]

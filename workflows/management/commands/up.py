@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from jobs.actions.watching import Watchdog
 from workflows.core.accounts import Account
+from workflows.management.processes import Crew, Gone
 
-GRACE = 15  # seconds that a child gets to finish what it has begun
+LOOK_SECONDS = 0.5
+WORKERS = 2  # run as many jobs at once
 
 
 class Command(BaseCommand):
-    help = "Migrate, make demo data at the first start, and serve: web and worker."
+    help = "Migrate, make demo data at the first start, serve pages and run jobs."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
@@ -37,22 +38,36 @@ class Command(BaseCommand):
         if not options["no_demo"] and not Account.objects.exists():
             self.say("Making demo data …")
             call_command("demo", operator=True, verbosity=0)
-        environment = {"PUBLIC_URL": f"http://localhost:{port}"} | os.environ
-        children = [
-            subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
-            for command in (web(options["host"], port), worker())
-        ]
+            call_command("demo_budget", "demo", verbosity=0)
+        crew = Crew({"PUBLIC_URL": f"http://localhost:{port}"} | os.environ)
         # SIGINT too: a shell starts what runs in the background with it ignored.
         for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, interrupt)
         try:
-            wait_until_served(options["host"], port, children)
+            crew.start("The web server", web(options["host"], port), vital=True)
+            for number, command in enumerate(workers(), start=1):
+                crew.start(f"Worker {number}", command)
+            crew.start("The scheduler", [sys.executable, "manage.py", "scheduler"])
+            wait_until_served(options["host"], port, crew)
             self.greet(port)
-            watch(children)
+            self.watch(crew)
+        except Gone as error:
+            raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             self.say("\nStopping …")
         finally:
-            stop(children)
+            crew.stop()
+
+    def watch(self, crew: Crew) -> None:
+        """Return never; raises Gone when a part ended that cannot be started again."""
+        dog = Watchdog(slots=WORKERS)
+        while True:
+            for name in crew.look():
+                self.say(f"{name} ended and was started again.")
+            if dog.barks():
+                self.say("Work was waiting and nobody took it: new workers start.")
+                crew.restart("Worker")
+            time.sleep(LOOK_SECONDS)
 
     def say(self, text: str) -> None:
         """Show it at once, in a file or a pipe too, where Python would wait."""
@@ -64,7 +79,8 @@ class Command(BaseCommand):
         if Account.objects.filter(slug="demo").exists():
             self.say(
                 "Demo logins, password “handrail-demo” each:\n"
-                "  tina   technician\n  egon   engineer\n  mona   manager\n"
+                "  tina   technician\n  egon   engineer\n"
+                "  berta  bookkeeper\n  mona   manager\n"
                 "  olga   operator (the admin of everything)\n"
             )
 
@@ -100,56 +116,21 @@ def web(host: str, port: int) -> list[str]:
     ]
 
 
-def worker() -> list[str]:
-    return [
-        sys.executable,
-        *("-m", "celery", "--app", "config", "--quiet", "worker", "--beat"),
-        *("--concurrency", "2", "--loglevel", "warning", "--without-mingle"),
-        "--without-gossip",
-    ]
+def workers() -> list[list[str]]:
+    """Return the commands of the workers: one with a pool, or several without."""
+    line = [sys.executable, "manage.py", "worker", "--concurrency", str(WORKERS)]
+    if settings.REDIS_URL:
+        return [line]
+    return [[*line, "--name", f"worker{number}"] for number in range(WORKERS)]
 
 
-def wait_until_served(
-    host: str, port: int, children: list[subprocess.Popen[bytes]]
-) -> None:
-    """Return when the port answers. Raises CommandError when a child ends first."""
+def wait_until_served(host: str, port: int, crew: Crew) -> None:
+    """Return when the port answers. Raises Gone when the web server ends first."""
     while True:
-        fail_if_ended(children)
+        crew.look()
         try:
             socket.create_connection((host, port), timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:
             return
-
-
-def fail_if_ended(children: list[subprocess.Popen[bytes]]) -> None:
-    for name, child in zip(("The web server", "The worker"), children, strict=True):
-        if child.poll() is not None:
-            raise CommandError(
-                f"{name} ended with exit code {child.returncode}; "
-                "its last words stand above. Everything was stopped."
-            )
-
-
-def watch(children: list[subprocess.Popen[bytes]]) -> None:
-    """Return never; raises CommandError when a child ends by itself."""
-    while True:
-        fail_if_ended(children)
-        time.sleep(0.5)
-
-
-def stop(children: list[subprocess.Popen[bytes]]) -> None:
-    """End every child with all it started; whoever is impatient meanwhile waits."""
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.SIG_IGN)
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-    deadline = time.monotonic() + GRACE
-    for child in children:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(max(0.1, deadline - time.monotonic()))
-        with suppress(ProcessLookupError):  # none of its group is left
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()

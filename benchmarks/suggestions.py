@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from io import StringIO
 from pathlib import Path
 
-from jobs.budgets.engine import CategoryEngine, Example, looks_like_transfer, payee_key
+from jobs.budgets.engine import CategoryEngine, Example, payee_key
 from jobs.budgets.engine.calibration import smoothed
 from jobs.budgets.engine.categories import top
 from jobs.budgets.engine.text_model import TextModel
@@ -39,10 +40,12 @@ FORMATS = (
     *("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%Y", "%d-%m-%Y"),
 )
 TRANSFERS = re.compile(
-    r"(?:(?:internal|account|bank|balance)? ?transfers?(?: (?:in|out|to|from|between)\b.*)?"
+    r"(?:(?:internal|account|bank|balance)? ?transfers?"
+    r"(?: (?:in|out|to|from|between)\b.*)?"
     r"|(?:credit )?card payments?|payment ?/ ?credit|loan payments?/transfers?"
     r"|umbuchung|virements? internes?|traspasos?|giroconto|overforing|överföring)"
 )
+CLOCK = re.compile(r"[T ]+\d{1,2}:\d{2}.*$")  # a time of day behind the date
 NO_CATEGORY = {"", "uncategorized", "uncategorised", "n/a", "none", "nan", "-"}
 
 
@@ -84,7 +87,7 @@ def _cells(path: Path) -> Iterator[tuple[date, str, int, str, str]]:
     if not lines:
         raise UnreadableFile(f"{path}: the file is empty")
     delimiter = max(",;\t", key=lines[0].count)
-    table = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter))
+    table = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     header = [cell.strip().casefold() for cell in table[0]]
     at = {
         column: next((header.index(name) for name in names if name in header), None)
@@ -114,51 +117,46 @@ def _cells(path: Path) -> Iterator[tuple[date, str, int, str, str]]:
 def _dates(cells: Sequence[tuple[int, str]], path: Path) -> list[date]:
     """Parse a column of dates with the one format that fits all of it."""
     fits: list[list[date]] = []
-    failure = ""
+    furthest, culprit = -1, ""
     for form in FORMATS:
-        days = []
+        days: list[date] = []
         for line, cell in cells:
             try:
-                parsed = datetime.strptime(cell.split("T")[0], form)  # noqa: DTZ007
+                parsed = datetime.strptime(CLOCK.sub("", cell), form)  # noqa: DTZ007
             except ValueError:
-                failure = failure or f"line {line}: {cell!r} is not a date"
+                if len(days) > furthest:
+                    furthest, culprit = len(days), f"line {line}: {cell!r}"
                 break
             days.append(parsed.date())
         else:
             fits.append(days)
     if not fits:
-        mixed = "the dates are of several formats or of none that is known"
-        raise UnreadableFile(f"{path}: {mixed} ({failure})")
-    in_order = [days for days in fits if days in (sorted(days), sorted(days)[::-1])]
-    if any(days != fits[0] for days in fits) and len(in_order) != 1:
         raise UnreadableFile(
-            f"{path}: day and month cannot be told apart; use ISO dates"
+            f"{path}: {culprit} is no date in the format of the others"
         )
-    return in_order[0] if len(in_order) == 1 else fits[0]
+    in_order = [days for days in fits if days in (sorted(days), sorted(days)[::-1])]
+    if any(days != fits[0] for days in fits):
+        if any(days != in_order[0] for days in in_order) or not in_order:
+            raise UnreadableFile(
+                f"{path}: day or month first? Use dates like 2025-12-31"
+            )
+        return in_order[0]
+    return fits[0]
 
 
 def _cents(cell: str, path: Path, line: int) -> int:
     """Cents of "1,234.56", "1.234,56", "$12", "(3.00)" or "3.00-"; 0 when empty."""
     digits = re.sub(r"[^\d.,]", "", cell)
-    if not digits:
-        return 0
     negative = "-" in cell or "\u2212" in cell or cell.startswith("(")
-    whole, mark, decimals = digits.rpartition(
-        max(digits.rfind(","), digits.rfind(".")) > 0
-        and digits[max(digits.rfind(","), digits.rfind("."))]
-        or "."
-    )
-    if mark and len(decimals) == 3 and digits.count(mark) >= 1 and mark == ",":
-        whole, decimals = whole + decimals, ""
-    try:
-        cents = round(float(f"{re.sub(r'[.,]', '', whole) or 0}.{decimals or 0}") * 100)
-    except ValueError as error:
-        raise UnreadableFile(f"{path}: line {line}: {cell!r} is no amount") from error
-    return -cents if negative else cents
+    if match := re.fullmatch(r"([\d.,]*?)(?:[.,](\d{1,2}))?", digits):
+        units, decimals = re.sub(r"[.,]", "", match[1]), match[2] or ""
+        cents = int(units or 0) * 100 + int(decimals.ljust(2, "0"))
+        return -cents if negative else cents
+    raise UnreadableFile(f"{path}: line {line}: {cell!r} is no amount")
 
 
 def payee_majority(train: Sequence[Example]) -> Guess:
-    """The category that the payee went to most often; what everybody would try first."""
+    """The category that the payee went to most often: what one would try first."""
     counts: dict[str, Counter[str]] = {}
     for row in train:
         counts.setdefault(payee_key(row.payee), Counter())[row.category] += 1
@@ -275,14 +273,15 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.3f}" if whole else "-"
 
 
-HEADER = """\
-| method | rows | accuracy | unseen payees | coverage at 95 % | proposed | stated >= .85 \
-| of those right | ECE |
-| --- | --: | --: | --: | --: | --: | --: | --: | --: |"""
+COLUMNS_SHOWN = (
+    *("method", "rows", "accuracy", "unseen payees", "coverage at 95 %", "proposed"),
+    *("stated >= .85", "of those right", "calibration error"),
+)
 
 
 def report(title: str, answers: dict[str, list[Answer]]) -> None:
-    print(f"\n## {title}\n\n{HEADER}")
+    print(f"\n## {title}\n\n| {' | '.join(COLUMNS_SHOWN)} |")
+    print(f"| --- {'| --: ' * (len(COLUMNS_SHOWN) - 1)}|")
     for name, given in answers.items():
         print(line(name, given))
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("workflows.urls")),
     path("", include("l1walk.urls")),
     path("jobs/", include("jobs.urls")),
+    path("budgets/", include("jobs.budgets.urls")),
     path("admin/", admin.site.urls),
 ]
 

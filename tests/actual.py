@@ -69,6 +69,7 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Passing)
         self.target = target
         self.hook: Hook | None = None
+        self.altered: dict[str, Callable[[Answer], Answer]] = {}
         self.sources = itertools.count()
 
     @property
@@ -139,7 +140,9 @@ class Passing(BaseHTTPRequestHandler):
                 for name, value in response.getheaders()
                 if name.lower() not in self.HOP
             ]
-            return response.status, kept, response.read()
+            answer = response.status, kept, response.read()
+            alter = self.server.altered.get(self.path)
+            return alter(answer) if alter else answer
         except http.client.HTTPException as error:
             raise ConnectionError from error
         finally:
@@ -202,6 +205,19 @@ class ActualServer:
     def on_push(self, hook: Hook) -> None:
         """Hand the next push to the hook, once."""
         self.proxy.hook = hook
+
+    @contextmanager
+    def altering(self, path: str, alter: Callable[[Answer], Answer]) -> Iterator[None]:
+        """Change what the server answers to requests of a path."""
+        self.proxy.altered[path] = alter
+        yield
+        del self.proxy.altered[path]
+
+    def be_somebody_else(self) -> None:
+        """Come from an address whose requests the server has not counted yet."""
+        self.proxy.sources = itertools.count(
+            next(self.proxy.sources) // 100 * 100 + 100
+        )
 
     def create_budget(
         self,
@@ -299,18 +315,22 @@ def actual_server() -> Iterator[ActualServer]:
                 thread.join()
 
 
-def engine(script: str, *arguments: str) -> Any:
+def engine(script: str, *arguments: str, server: ActualServer | None = None) -> Any:
     """Run a function of Actual's own engine and return what it answers.
 
     The script is the body of an async function of ``api``, ``engine`` (its send) and
     ``given``, the arguments.
     """
+    options: dict[str, Any] = {"verbose": False}
+    if server is not None:
+        options |= {"serverURL": server.url, "password": server.password}
     program = f"""
         import * as api from '@actual-app/api';
         import {{mkdtempSync, rmSync}} from 'node:fs';
         const folder = mkdtempSync('/tmp/handrail-engine-');
         const given = process.argv.slice(2);
-        const engine = await api.init({{dataDir: folder, verbose: false}});
+        const options = {json.dumps(options)};
+        const {{send: engine}} = await api.init({{dataDir: folder, ...options}});
         const answer = await (async () => {{ {script} }})();
         await api.shutdown();
         rmSync(folder, {{recursive: true}});

@@ -23,6 +23,7 @@ ROLE_MIGRATIONS = (
     "workflows.migrations.0003_roles",
     "l1walk.migrations.0003_roles",
     "jobs.migrations.0003_roles",
+    "jobs.budgets.migrations.0002_roles",
 )
 APPEND_ONLY = {
     "workflows_move": ("UPDATE", "DELETE"),
@@ -101,6 +102,12 @@ def alice(account: Account) -> User:
 def egon(account: Account) -> User:
     """The engineer."""
     return make_user(account, "egon", "engineer", first_name="Egon")
+
+
+@pytest.fixture
+def berta(account: Account) -> User:
+    """The bookkeeper."""
+    return make_user(account, "berta", "bookkeeper", first_name="Berta")
 
 
 @pytest.fixture

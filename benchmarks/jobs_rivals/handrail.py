@@ -43,10 +43,12 @@ class Handrail(Contender):
                  FROM jobs_jobstep WHERE job_id = job.id) = '{{succeeded work}}'
             AND (SELECT array_agg(outcome || ' ' || number)
                  FROM jobs_jobattempt WHERE job_id = job.id) = '{{succeeded 1}}'
-            AND (SELECT array_agg(status::text ORDER BY id) FROM jobs_jobevent
+            AND (SELECT array_agg(status::text ORDER BY created_at, id)
+                 FROM jobs_jobevent
                  WHERE job_id = job.id AND step_id IS NULL)
                 = '{{queued,running,succeeded}}'
-            AND (SELECT array_agg(status::text ORDER BY id) FROM jobs_jobevent
+            AND (SELECT array_agg(status::text ORDER BY created_at, id)
+                 FROM jobs_jobevent
                  WHERE job_id = job.id AND step_id IS NOT NULL)
                 = '{{running,succeeded}}'
         """  # noqa: S608  (nothing of it comes from outside)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from contextlib import nullcontext
 from datetime import timedelta
+from functools import cache
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, JSONField, QuerySet
 from django.db.models.functions import Now
 
 from jobs.actions.kinds import KINDS
+from jobs.actions.statements import one_statement, rows_of
 from jobs.models import Job, JobEvent, JobStep, lent
 from jobs.models.tracked import Status
+from workflows.core.ids import uuid7
 
 LEASE = timedelta(seconds=30)
 HEARTBEAT = timedelta(seconds=10)
@@ -29,9 +35,11 @@ class Claimed(NamedTuple):
 
 def claim(queue: str, worker: str) -> Claimed:
     """Take the next due job of the queue, or the next few if they are brief."""
+    take = take_at_once if one_statement() else take_in_turn
     for _ in range(3):
+        alone = one_statement() and not connection.in_atomic_block
         try:
-            with transaction.atomic():
+            with nullcontext() if alone else transaction.atomic():
                 return take(queue, worker)
         except IntegrityError:
             # Another worker took a job of the same exclusive key in this moment: the
@@ -40,7 +48,7 @@ def claim(queue: str, worker: str) -> Claimed:
     return Claimed([], more=True)
 
 
-def take(queue: str, worker: str) -> Claimed:
+def take_in_turn(queue: str, worker: str) -> Claimed:
     found = list(waiting(queue)[:BATCH])
     jobs = batch(found)
     if not jobs:
@@ -79,6 +87,105 @@ def take(queue: str, worker: str) -> Claimed:
         job.worker, job.attempt = worker, job.attempt + 1
         job.started_at = max(job.created_at, job.clock)
     return Claimed(jobs, more=len(found) > len(jobs) or len(found) == BATCH)
+
+
+# What take_in_turn() does, in one round trip. The claim alone is committed without
+# waiting for the disk: if the server falls over in this moment the job is queued again,
+# and whoever took it can no longer write.
+TAKE = """
+WITH found AS MATERIALIZED (
+    SELECT id, type, exclusive_key, run_after FROM jobs_job AS j
+    WHERE queue = %(queue)s AND status = 'queued' AND type = ANY(%(known)s)
+    AND run_after <= statement_timestamp()
+    AND (exclusive_key = '' OR NOT EXISTS (
+        SELECT FROM jobs_job AS r
+        WHERE r.status = 'running' AND r.exclusive_key = j.exclusive_key
+        AND NOT r.exclusive_key = ''))
+    ORDER BY run_after, id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+), ranked AS (
+    SELECT id, type = ANY(%(brief)s) AS brief,
+        row_number() OVER (ORDER BY run_after, id) AS place,
+        first_value(type = ANY(%(brief)s)) OVER (ORDER BY run_after, id) AS led,
+        CASE exclusive_key WHEN '' THEN 1 ELSE row_number() OVER (
+            PARTITION BY exclusive_key ORDER BY run_after, id) END AS of_key
+    FROM found
+), chosen AS (
+    SELECT id, place FROM ranked WHERE place = 1 OR led AND brief AND of_key = 1
+), job AS (
+    UPDATE jobs_job AS j SET status = 'running', failure_reason = NULL,
+        started_at = greatest(j.created_at, statement_timestamp()),
+        worker = %(worker)s, attempt = attempt + 1,
+        lease_until = statement_timestamp() + %(lease)s,
+        done = 0, total = NULL, phase = ''
+    FROM chosen WHERE j.id = chosen.id RETURNING {columns}
+), first AS (
+    SELECT DISTINCT ON (s.job_id) s.id, s.job_id, place
+    FROM jobs_jobstep AS s JOIN chosen ON chosen.id = s.job_id
+    WHERE s.status = 'queued' ORDER BY s.job_id, s.position
+), step AS (
+    UPDATE jobs_jobstep AS s SET status = 'running', failure_reason = NULL,
+        started_at = statement_timestamp()
+    FROM first WHERE s.id = first.id
+), event AS (
+    INSERT INTO jobs_jobevent (id, job_id, step_id, status, message)
+    SELECT (%(ids)s)[2 * place - 1], id, NULL, 'running', '' FROM chosen
+    UNION ALL
+    SELECT (%(ids)s)[2 * place], job_id, id, 'running', '' FROM first
+)
+SELECT job.*, (SELECT count(*) FROM found) AS found,
+    (SELECT id FROM first WHERE first.job_id = job.id) AS begun,
+    (SELECT json_agg(json_build_array(s.id, s.step_type, s.position, s.status)
+        ORDER BY s.position) FROM jobs_jobstep AS s WHERE s.job_id = job.id) AS plan,
+    (SELECT set_config('synchronous_commit', 'off', true)) AS calm
+FROM job JOIN chosen ON chosen.id = job.id ORDER BY chosen.place
+"""
+
+
+def take_at_once(queue: str, worker: str) -> Claimed:
+    values = {
+        "queue": queue,
+        "known": list(KINDS),
+        "brief": [kind.type for kind in KINDS.values() if kind.brief],
+        "worker": worker,
+        "lease": LEASE,
+        "batch": BATCH,
+        "ids": [uuid7() for _ in range(2 * BATCH)],
+    }
+    fields = Job._meta.local_concrete_fields
+    jobs, found = [], 0
+    for row in rows_of(statement(), values):
+        *own, found, begun, plan, _calm = row
+        job = Job.from_db(
+            connection.alias,
+            [field.attname for field in fields],
+            [
+                json.loads(value) if isinstance(field, JSONField) else value
+                for field, value in zip(fields, own, strict=True)
+            ],
+        )
+        job.ordered = [planned(job, begun, *step) for step in plan or ()]
+        jobs.append(job)
+    return Claimed(jobs, more=found > len(jobs) or found == BATCH)
+
+
+@cache
+def statement() -> str:
+    """Return TAKE with the columns by name: a plan outlives columns that are added."""
+    columns = (f'j."{field.column}"' for field in Job._meta.local_concrete_fields)
+    return TAKE.replace("{columns}", ", ".join(columns))
+
+
+def planned(
+    job: Job, begun: UUID, pk: str, step_type: str, position: int, status: str
+) -> JobStep:
+    """Return a step as the statement left it; it saw the steps before its writes."""
+    return JobStep(
+        id=UUID(pk),
+        job=job,
+        step_type=step_type,
+        position=position,
+        status=Status.RUNNING if UUID(pk) == begun else status,
+    )
 
 
 def waiting(queue: str) -> QuerySet[Job]:

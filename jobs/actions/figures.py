@@ -35,10 +35,9 @@ class Span:
 
 
 def last_hours(count: int = 24) -> Span:
-    hour = timezone.localtime().replace(minute=0, second=0, microsecond=0)
-    # Counted in UTC: a day of the calendar may have 23 or 25 hours.
-    first = hour.astimezone(UTC) - timedelta(hours=count - 1)
-    return Span("hour", first.astimezone(hour.tzinfo), count)
+    # In UTC: on the day when clocks go back an hour of the calendar comes twice.
+    hour = timezone.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return Span("hour", hour - timedelta(hours=count - 1), count)
 
 
 def last_days(count: int = 14) -> Span:
@@ -86,12 +85,9 @@ def counted(user: User, span: Span) -> list[Bucket]:
 
 def starts(span: Span) -> Iterator[datetime]:
     """Yield where each hour or day begins."""
+    length = timedelta(days=1) if span.unit == "day" else timedelta(hours=1)
     for place in range(span.slots):
-        if span.unit == "day":
-            yield span.first + timedelta(days=place)
-        else:
-            later = span.first.astimezone(UTC) + timedelta(hours=place)
-            yield later.astimezone(span.first.tzinfo)
+        yield span.first + place * length
 
 
 def ended_since(user: User, moment: datetime) -> Jobs:
@@ -198,7 +194,7 @@ def failures(user: User, span: Span) -> list[Failure]:
         cache.set(key, found, CACHE_SECONDS)
     total = sum(count for _type, _category, count in found)
     return [
-        Failure(label_of(type_), type_, category, count, count * 100 // total)
+        Failure(label_of(type_), type_, category, count, round(count * 100 / total))
         for type_, category, count in found
     ]
 

@@ -40,15 +40,20 @@ class Guard:
         self._runs: dict[object, Run] = {}
         self._current: Run | None = None
         self._kept = time.monotonic()
-        self._killed: float | None = None
         self._done = 0
         self._thread: threading.Thread | None = None
 
     # --- called by the work's thread --------------------------------------------------
-    def hold(self, runs: list[Run]) -> None:
-        """Keep the leases of these runs from now on."""
+    @contextmanager
+    def holding(self, runs: list[Run]) -> Iterator[None]:
+        """Keep the leases of these runs, at most while the block lasts."""
         self._runs.update({run.job.pk: run for run in runs})
         self.start()
+        try:
+            yield
+        finally:
+            for run in runs:
+                self._runs.pop(run.job.pk, None)
 
     @contextmanager
     def watching(self, run: Run) -> Iterator[None]:
@@ -58,7 +63,7 @@ class Guard:
         try:
             yield
         finally:
-            self._current = self._killed = None
+            self._current = None
             self._runs.pop(run.job.pk, None)
             self._done += 1
 
@@ -80,6 +85,10 @@ class Guard:
                 # The lease may run out meanwhile: then the fence keeps us off.
                 log.warning("the guard has no database: %s", type(error).__name__)
                 connection.close()
+            # Without this thread every lease of the process would run out.
+            except Exception:
+                log.exception("the guard looks again")
+                connection.close()
 
     def look(self) -> None:
         """Do once what has to be done every second."""
@@ -90,10 +99,10 @@ class Guard:
         run = self._current
         if run is None or now - run.started < LOOK_SECONDS:
             return
-        if run.told is None:
+        if run.told is None or run.told[0] == HANDED_BACK:
             self.listen(run, now)
         if run.told and run.told[0] != HANDED_BACK:
-            self.press(run, now)
+            self.press(run, *run.told, now)
 
     def keep_leases(self) -> None:
         """Renew every lease of this process and say that it lives."""
@@ -132,16 +141,14 @@ class Guard:
         elif asked is None and not held.exists() and self._holds(run):
             run.tell(LOST)
 
-    def press(self, run: Run, now: float) -> None:
+    def press(self, run: Run, why: str, since: float, now: float) -> None:
         """End what does not end by itself: first its processes, then this one."""
-        assert run.told
-        why, since = run.told
         if now - since < run.kind.grace.total_seconds():
             return
-        if self._killed is None:
+        if run.killed is None:
             end_children(self.pid)
-            self._killed = now
-        elif now - self._killed >= AFTERMATH_SECONDS and self._current is run:
+            run.killed = now
+        elif now - run.killed >= AFTERMATH_SECONDS and self._current is run:
             self.give_up(run, why)
 
     def give_up(self, run: Run, why: str) -> None:

@@ -1,4 +1,4 @@
-"""The kinds of jobs. Whoever owns the work registers it; the engine knows no workflow."""
+"""The kinds of jobs. Who owns the work registers it; the engine knows no workflow."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import models, transaction
 
 from jobs.actions.kinds import Kind
-from jobs.actions.writing import lending
+from jobs.actions.writing import lending, together
 from jobs.models import Job, JobAttempt, JobEvent, JobStep, LeaseLost
 from jobs.models.tracked import Status
 
@@ -38,6 +38,7 @@ class Run:
         self.started = time.monotonic()
         self.completed = 0
         self.told: tuple[str, float] | None = None  # why to stop, and since when
+        self.killed: float | None = None  # when its processes were
         self._written = 0.0
         self._shown: tuple[int, int | None, str] = (0, None, "")
 
@@ -50,8 +51,11 @@ class Run:
         return found
 
     def tell(self, why: str) -> None:
-        """Ask the run to stop, from another thread; the first reason counts."""
-        if self.told is None:
+        """Ask the run to stop, from another thread; the first reason counts.
+
+        Handing back waits for the work, so that every other reason goes before it.
+        """
+        if self.told is None or self.told[0] == HANDED_BACK != why:
             self.told = why, time.monotonic()
 
     def checkpoint(self) -> None:
@@ -82,10 +86,11 @@ class Run:
         return {"done": done, "total": total, "phase": phase}
 
     def note(self, message: str) -> None:
-        """Leave a line in the job's history, for people."""
-        JobEvent.objects.create(
-            job=self.job, step=self.step, status=Status.RUNNING, message=message
-        )
+        """Leave a line in the job's history, for people. Raises LeaseLost."""
+        with self.fenced():
+            JobEvent.objects.create(
+                job=self.job, step=self.step, status=Status.RUNNING, message=message
+            )
 
     @contextmanager
     def completing(self) -> Iterator[None]:
@@ -94,6 +99,13 @@ class Run:
         The work returns after it. Raises LeaseLost, before the block, when another
         worker has the job: what it writes is then not written twice.
         """
+        with self.fenced():
+            yield
+            self.complete()
+
+    @contextmanager
+    def fenced(self) -> Iterator[None]:
+        """Keep the job ours while the block lasts. Raises LeaseLost before it."""
         with transaction.atomic():
             mine = Job._base_manager.select_for_update()
             if not mine.filter(
@@ -104,11 +116,10 @@ class Run:
             ).exists():
                 raise LeaseLost(str(self.job.pk))
             yield
-            self.complete()
 
     def complete(self) -> None:
         """End the present step, and begin the next one or end the job."""
-        with transaction.atomic(), lending(self.job, self.job.ordered) as lend:
+        with together(), lending(self.job, self.job.ordered) as lend:
             if self.step:
                 self.step.succeed()
             following = next((s for s in lend.steps if not s.ended), None)

@@ -7,17 +7,19 @@ import time
 
 from django.db import InterfaceError, OperationalError, connection
 
-from jobs.actions.bells import answered, ring
+from jobs.actions.bells import lower, wake
 from jobs.actions.claiming import LEASE, claim
 from jobs.actions.guard import STOPPING, guard
 from jobs.actions.kinds import kind_of
 from jobs.actions.run import Run
 from jobs.actions.settling import judge, settle
-from jobs.models import LeaseLost
+from jobs.models import Job, LeaseLost
 
 log = logging.getLogger(__name__)
 # After this long a bell gives its place to another one, so that queues take turns.
 TURN_SECONDS = 10.0
+# While more waits than this worker takes, another one is sent for this often.
+WAKE_SECONDS = 0.1
 
 
 def drain(queue: str) -> int:
@@ -25,22 +27,36 @@ def drain(queue: str) -> int:
 
     Raises what the database raises when it cannot be asked for work.
     """
-    answered(queue)
     me, ends, count = guard(), time.monotonic() + TURN_SECONDS, 0
+    lowered, woken = False, 0.0
     while not STOPPING.value:
-        jobs, more = claim(queue, me.worker)
-        if more:
-            ring(queue)
+        try:
+            jobs, more = claim(queue, me.worker)
+        except (OperationalError, InterfaceError):
+            connection.close()  # else the next bell would find it broken still
+            raise
+        if more and time.monotonic() - woken > WAKE_SECONDS:
+            wake(queue)
+            woken = time.monotonic()
         if not jobs:
-            break
+            if lowered:
+                break
+            lower(queue)
+            lowered = True
+            continue
         runs = [Run(job, kind_of(job.type)) for job in jobs]
-        me.hold(runs)
-        for run in runs:
-            with me.watching(run):
-                execute(run)
+        # After brief work this worker looks again; anything else keeps it away, and
+        # bells have to reach the others.
+        lowered = not all(run.kind.brief for run in runs)
+        if lowered:
+            lower(queue)
+        with me.holding(runs):
+            for run in runs:
+                with me.watching(run):
+                    execute(run)
         count += len(runs)
         if time.monotonic() > ends:
-            ring(queue)
+            wake(queue)
             break
     return count
 
@@ -74,12 +90,15 @@ def end(run: Run, error: Exception) -> None:
     while True:
         try:
             settle(run.job, verdict)
-        except LeaseLost:
-            log.warning("job %s went to another worker", run.job.pk)
+        except (LeaseLost, Job.DoesNotExist):
+            log.warning("job %s went to another worker or is gone", run.job.pk)
         except (OperationalError, InterfaceError):
             connection.close()
             if time.monotonic() < gives_up:
                 time.sleep(0.5)
                 continue
+            log.exception("job %s is left to the reaper", run.job.pk)
+        # The jobs behind it must not suffer for a verdict that cannot be written.
+        except Exception:
             log.exception("job %s is left to the reaper", run.job.pk)
         return

@@ -18,7 +18,6 @@ from jobs.actions.kinds import KINDS, Kind
 from jobs.actions.run import (
     CANCELED,
     HANDED_BACK,
-    LOST,
     TIMED_OUT,
     Run,
     Stopped,
@@ -49,12 +48,13 @@ class Verdict:
 
 
 def judge(run: Run, error: Exception) -> Verdict | None:
-    """Tell what an exception of the work means; None where the job is no longer ours."""
+    """Tell what an exception means; None where the job is no longer ours."""
     if isinstance(error, LeaseLost):
         return None
     if isinstance(error, Stopped):
         return stopped(run.kind, error.why)
-    trace = "".join(traceback.format_exception(error))
+    said = storable(str(error)) or unexpected()
+    trace = storable("".join(traceback.format_exception(error)))
     wait = wait_before(run.kind, run.job.attempt)
     match error:
         case SubjectGone():
@@ -62,13 +62,11 @@ def judge(run: Run, error: Exception) -> Verdict | None:
             return Verdict(Outcome.CANCELED, text)
         case Temporary():
             wait = max(wait, error.retry_after or wait)
-            return Verdict(
-                Outcome.FAILED, str(error), Category.TEMPORARY, trace, True, wait
-            )
+            return Verdict(Outcome.FAILED, said, Category.TEMPORARY, trace, True, wait)
         case Problem():
-            return Verdict(Outcome.FAILED, str(error), error.category, trace)
+            return Verdict(Outcome.FAILED, said, error.category, trace)
         case SealError():
-            return Verdict(Outcome.FAILED, str(error), Category.ADMIN_REQUIRED, trace)
+            return Verdict(Outcome.FAILED, said, Category.ADMIN_REQUIRED, trace)
         case OperationalError() | InterfaceError():
             text = _("The database could not be reached.")
             again = run.kind.repeatable
@@ -76,12 +74,24 @@ def judge(run: Run, error: Exception) -> Verdict | None:
                 Outcome.FAILED, text, Category.TEMPORARY, trace, again, FIRST_WAIT
             )
     log.error("job %s (%s) failed", run.job.pk, run.job.type, exc_info=error)
-    text = _(
+    return Verdict(Outcome.FAILED, unexpected(), Category.ADMIN_REQUIRED, trace)
+
+
+def unexpected() -> str:
+    return _(
         "Something went wrong that Handrail did not expect. Nothing that was done "
         "before is lost. Try again; if it fails again, tell an administrator: the "
         "details are kept with the job."
     )
-    return Verdict(Outcome.FAILED, text, Category.ADMIN_REQUIRED, trace)
+
+
+def storable(text: str) -> str:
+    """Replace what a database refuses: a verdict must not fail for its words."""
+    return (
+        text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        .encode("utf-8", "replace")
+        .decode()
+    )
 
 
 def stopped(kind: Kind, why: str) -> Verdict | None:
@@ -91,8 +101,7 @@ def stopped(kind: Kind, why: str) -> Verdict | None:
         return Verdict(Outcome.TIMED_OUT, too_long(kind), Category.TEMPORARY)
     if why == HANDED_BACK:
         return Verdict(Outcome.HANDED_BACK, again=True)
-    assert why == LOST
-    return None
+    return None  # LOST: whoever has the job now writes how it ends
 
 
 def too_long(kind: Kind | None) -> str:
@@ -106,7 +115,7 @@ def too_long(kind: Kind | None) -> str:
 
 
 def wait_before(kind: Kind, attempt: int) -> timedelta:
-    """Return the time before the next attempt, with jitter so that not all come at once."""
+    """Return the wait before the next attempt, with jitter: not all come at once."""
     if kind.backoff:
         wait = kind.backoff[min(attempt, len(kind.backoff)) - 1]
     else:
@@ -125,6 +134,8 @@ def settle_lost(job: Job) -> None:
     kind = KINDS.get(job.type)
     with moving(job.pk, fence=job.fence) as lend:
         row = lend.job
+        if row.lease_until != job.lease_until:
+            raise LeaseLost(f"the worker of job {row.pk} came back")
         if row.timed_out:
             verdict = Verdict(Outcome.TIMED_OUT, too_long(kind), Category.TEMPORARY)
         elif row.cancel_requested_at:

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 
 from jobs.actions.bells import ring_on_commit
 from jobs.actions.kinds import Kind, kind_of
+from jobs.actions.statements import Statement, one_statement
 from jobs.models import BUDGET_TYPES, Job, JobEvent, JobStep
 from jobs.models.tracked import Status
 from workflows.core.accounts import Account, User
@@ -79,18 +80,9 @@ def placed(kind: Kind, subject: models.Model | None) -> dict[str, Any]:
 
 def insert(job: Job, steps: Sequence[JobStep], *, note: str = "") -> Job:
     """Write the job unless one with its unique key has not ended; return either."""
-    while True:
-        try:
-            with transaction.atomic():
-                write(job, steps, note)
-        except IntegrityError as error:
-            # PostgreSQL names the constraint, SQLite the column; what PostgreSQL says
-            # below its first line may be anything, for it quotes the row.
-            said = str(error).partition("\n")[0]
-            if not any(word in said for word in ("uq_job_one_unended", "unique_key")):
-                raise
-        else:
-            return job
+    event = JobEvent(job=job, status=Status.QUEUED, message=note)
+    write = write_at_once if one_statement() else write_in_turn
+    while not write(job, steps, event):
         found: Job | None = Job.objects.filter(
             unique_key=job.unique_key, status__in=UNENDED
         ).first()
@@ -98,10 +90,37 @@ def insert(job: Job, steps: Sequence[JobStep], *, note: str = "") -> Job:
             found.is_new = False
             return found
         # It ended between the two looks: now there is room.
-
-
-def write(job: Job, steps: Sequence[JobStep], note: str) -> None:
-    job.save(force_insert=True)
-    JobStep.objects.bulk_create(steps)
-    JobEvent.objects.create(job=job, status=Status.QUEUED, message=note)
     ring_on_commit(job.queue)
+    return job
+
+
+UNLESS = """
+ON CONFLICT (unique_key) WHERE status IN ('queued', 'running') AND NOT unique_key = ''
+DO NOTHING
+"""
+
+
+def write_at_once(job: Job, steps: Sequence[JobStep], event: JobEvent) -> bool:
+    statement = Statement().insert([job], unless=UNLESS if job.unique_key else "")
+    if steps:
+        statement.insert(steps)
+    row = statement.insert([event]).run("created_at, run_after")
+    if row is None:
+        return False
+    job.created_at, job.run_after = row
+    job._state.adding, job._state.db = False, connection.alias
+    return True
+
+
+def write_in_turn(job: Job, steps: Sequence[JobStep], event: JobEvent) -> bool:
+    try:
+        with transaction.atomic():
+            job.save(force_insert=True)
+            JobStep.objects.bulk_create(steps)
+            event.save(force_insert=True)
+    except IntegrityError as error:
+        if "unique_key" not in str(error):
+            raise
+        job._state.adding = True
+        return False
+    return True

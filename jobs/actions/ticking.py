@@ -29,6 +29,6 @@ def tick() -> None:
 
 
 def overdue(queue: str, since: timedelta) -> bool:
-    """Has a job of the queue been waiting for longer, though nothing stands before it?"""
+    """Has a job of the queue been waiting for longer, with nothing before it?"""
     waiting = Job.objects.filter(queue=queue, type__in=KINDS).due().free()
     return waiting.filter(run_after__lt=Now() - since).exists()

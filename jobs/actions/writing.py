@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
+from jobs.actions.statements import Statement, one_statement
 from jobs.models import Fence, Job, JobAttempt, JobEvent, JobStep, LeaseLost, lent
 from jobs.models.tracked import Said, Status, Tracked
 
@@ -68,7 +69,7 @@ class LentJob:
 def lending(job: Job, steps: Sequence[JobStep]) -> Iterator[LentJob]:
     """Lend rows that are in memory; saved only where the database still holds them so.
 
-    Belongs inside ``atomic``. Raises LeaseLost when somebody was faster.
+    Belongs inside ``atomic`` or ``together``. Raises LeaseLost: somebody was faster.
     """
     before, fence = job.status, job.fence
     lend = LentJob(job, steps)
@@ -81,22 +82,66 @@ def store(lend: LentJob, said: list[Said], before: str, fence: Fence) -> None:
     job = lend.job
     moved = {id(change.row) for change in said}
     values = (job.columns() if id(job) in moved else {}) | lend.values
-    if values:
-        same = Job._base_manager.filter(
-            pk=job.pk, status=before, worker=fence.worker, attempt=fence.attempt
-        )
-        if not same.update(**values):
-            raise LeaseLost(f"job {job.pk}")
-    for step in lend.steps:
-        if id(step) in moved:
-            JobStep._base_manager.filter(pk=step.pk).update(**step.columns())
-    JobEvent.objects.bulk_create(
+    same = {
+        "id": job.pk,
+        "status": before,
+        "worker": fence.worker,
+        "attempt": fence.attempt,
+    }
+    steps = [step for step in lend.steps if id(step) in moved]
+    events = [
         JobEvent(job=job, step=step_of(row), status=status, message=message)
         for row, status, message in said
-    )
+    ]
+    if not (values or said):
+        return
+    # Something is always written of the job itself: that is what the fence holds.
+    write = store_at_once if one_statement() else store_in_turn
+    if not write(lend, values or {"attempt": fence.attempt}, same, steps, events):
+        raise LeaseLost(f"job {job.pk}")
+
+
+def store_at_once(
+    lend: LentJob,
+    values: dict[str, Any],
+    same: dict[str, Any],
+    steps: list[JobStep],
+    events: list[JobEvent],
+) -> bool:
+    statement = Statement().update(Job, values, same)
+    for step in steps:
+        statement.update(JobStep, step.columns(), {"id": step.pk})
+    if events:
+        statement.insert(events)
+    if lend.attempt:
+        statement.insert([lend.attempt])
+    return statement.run() is not None
+
+
+def store_in_turn(
+    lend: LentJob,
+    values: dict[str, Any],
+    same: dict[str, Any],
+    steps: list[JobStep],
+    events: list[JobEvent],
+) -> bool:
+    if not Job._base_manager.filter(**same).update(**values):
+        return False
+    for step in steps:
+        JobStep._base_manager.filter(pk=step.pk).update(**step.columns())
+    JobEvent.objects.bulk_create(events)
     if lend.attempt:
         lend.attempt.save(force_insert=True)
+    return True
 
 
 def step_of(row: Tracked) -> JobStep | None:
     return row if isinstance(row, JobStep) else None
+
+
+def together() -> AbstractContextManager[Any]:
+    """Return what makes the writes of one ``lending`` happen together.
+
+    A single statement is a transaction of its own already.
+    """
+    return nullcontext() if one_statement() else transaction.atomic()

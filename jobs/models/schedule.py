@@ -85,4 +85,6 @@ class Schedule(models.Model):
         if self.interval:
             return moment + self.interval
         local = moment.astimezone(zoneinfo.ZoneInfo(self.time_zone))
-        return next(CronSim(self.cron, local)).astimezone(UTC)
+        times = (found.astimezone(UTC) for found in CronSim(self.cron, local))
+        # In the second of two hours of one name CronSim begins with the first.
+        return next(found for found in times if found > moment)

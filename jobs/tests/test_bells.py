@@ -10,7 +10,8 @@ from django.conf import settings as django_settings
 from django.core.cache import caches
 from django.db import transaction
 
-from jobs.actions.bells import FLAG_SECONDS, answered, flag, ring
+from jobs import tasks
+from jobs.actions.bells import FLAG_SECONDS, TASK, flag, lower, ring, wake
 from jobs.actions.running import drain
 from jobs.actions.starting import start_job
 from jobs.models import Job
@@ -64,7 +65,7 @@ def test_a_rollback_rings_nothing(
     assert not Job.objects.exists()
 
 
-def test_many_jobs_ring_once_until_somebody_answers(
+def test_many_jobs_ring_once_until_the_flag_is_down(
     broker, job_kind, alice, django_capture_on_commit_callbacks
 ):
     def start(number):
@@ -75,9 +76,15 @@ def test_many_jobs_ring_once_until_somebody_answers(
     start(5)
     start(3)
     assert broker.rung() == 1
-    answered(QUEUE)
+    lower(QUEUE)
     start(1)
     assert broker.rung() == 1
+
+
+def test_whoever_is_needed_at_once_is_sent_for_in_spite_of_the_flag(broker):
+    ring(QUEUE)
+    wake(QUEUE)
+    assert broker.rung() == 2
 
 
 def test_each_queue_has_its_bell(broker):
@@ -94,11 +101,30 @@ def test_the_flag_of_a_lost_bell_ends_by_itself(broker):
     assert broker.rung() == 2
 
 
-def test_who_drains_answers_first(broker, job_kind, alice):
+def test_bells_ring_again_when_a_worker_has_looked(broker, job_kind, alice):
     ring(QUEUE)
     drain(QUEUE)
     ring(QUEUE)
     assert broker.rung() == 2
+
+
+def test_while_a_worker_is_kept_away_bells_ring_for_the_others(broker, kind, alice):
+    start_job(kind(lambda run: ring(QUEUE)), None, by=alice)
+    ring(QUEUE)
+    drain(QUEUE)
+    assert broker.rung() == 2
+
+
+def test_a_worker_of_brief_jobs_looks_again_by_itself(broker, kind, alice):
+    def work(run):
+        ring(QUEUE)
+        if not run.job.metadata:
+            start_job("kit.job", None, by=alice, metadata={"number": 2})
+
+    start_job(kind(work, brief=True), None, by=alice)
+    ring(QUEUE)
+    assert drain(QUEUE) == 2
+    assert broker.rung() == 1
 
 
 def test_a_broker_that_is_down_is_a_line_in_the_log(
@@ -127,13 +153,16 @@ def test_a_broker_whose_folder_is_gone_is_a_line_in_the_log(broker, caplog, tmp_
     assert text.startswith(f"queue {QUEUE} waits for the dispatcher: ")
 
 
-def test_flags_that_cannot_be_kept_are_lines_in_the_log(broker, settings, caplog):
+def test_without_flags_bells_ring_each_time(broker, settings, caplog):
     settings.CACHES = {**settings.CACHES, "bells": NOWHERE}
     ring(QUEUE)
-    answered(QUEUE)
+    ring(QUEUE)
+    lower(QUEUE)
+    assert broker.rung() == 2
     assert lines(caplog) == [
-        (logging.WARNING, f"queue {QUEUE} waits for the dispatcher: ConnectionError"),
-        (logging.WARNING, f"the bell of {QUEUE} rings on: ConnectionError"),
+        (logging.WARNING, f"no flag for {QUEUE}: ConnectionError"),
+        (logging.WARNING, f"no flag for {QUEUE}: ConnectionError"),
+        (logging.WARNING, f"the flag of {QUEUE} stays up: ConnectionError"),
     ]
     assert "hunter2" not in caplog.text
 
@@ -145,7 +174,5 @@ def test_the_product_gives_up_as_quickly():
 
 
 def test_what_the_bell_wakes_is_registered_under_its_name():
-    import jobs.tasks
-    from jobs.actions.bells import TASK
-
-    assert current_app.tasks[TASK].name == jobs.tasks.drain.name == TASK
+    assert tasks.drain.name == TASK
+    assert TASK in current_app.tasks

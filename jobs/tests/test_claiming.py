@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs.actions import claiming
-from jobs.actions.claiming import BATCH, LEASE, claim
+from jobs.actions.claiming import BATCH, LEASE, Claimed, claim
 from jobs.actions.kinds import KINDS
 from jobs.actions.running import execute
 from jobs.actions.starting import start_job
@@ -161,20 +161,21 @@ def test_one_job_runs_under_a_key(kind, account, alice):
 def test_a_key_that_somebody_took_in_this_moment_is_survived(
     kind, account, alice, monkeypatch
 ):
-    """Look as another worker did that has not seen the first one's claim."""
+    """Take as another worker did that had not seen the first one's claim."""
     type, parcel = kind(exclusive=True), make_parcel(account)
     start_job(type, parcel, by=alice)
     take_one("a")
     second = start_job(type, parcel, by=alice)
     looks = []
 
-    def blind(queue):
+    def blind(queue, worker):
         looks.append(queue)
-        if len(looks) > blindness:
-            return claiming.Job.objects.none()
-        return Job.objects.filter(status="queued").annotate(clock=Now())
+        if len(looks) <= blindness:
+            begin_behind_its_back(second)
+        return Claimed([], more=False)
 
-    monkeypatch.setattr(claiming, "waiting", blind)
+    for name in ("take_in_turn", "take_at_once"):
+        monkeypatch.setattr(claiming, name, blind)
     blindness = 1
     assert claim(QUEUE, "b") == ([], False)
     assert len(looks) == 2
@@ -185,16 +186,15 @@ def test_a_key_that_somebody_took_in_this_moment_is_survived(
     assert reread(second).status == "queued"
 
 
+def begin_behind_its_back(job):
+    begun = reread(job).created_at + HOUR
+    change(job, status="running", worker="b", lease_until=Now(), started_at=begun)
+
+
 def test_the_database_itself_refuses_a_second_run_of_a_key(kind, account, alice):
     type, parcel = kind(exclusive=True), make_parcel(account)
     start_job(type, parcel, by=alice)
-    run = take_one()
+    take_one()
     second = start_job(type, parcel, by=alice)
     with pytest.raises(IntegrityError):
-        change(
-            second,
-            status="running",
-            worker="b",
-            lease_until=Now(),
-            started_at=run.job.started_at + HOUR,
-        )
+        begin_behind_its_back(second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from jobs.actions.kinds import (
@@ -176,12 +176,25 @@ def test_the_callers_transaction_survives_the_second_request(kind, account, alic
 def test_another_broken_rule_is_not_taken_for_a_second_request(kind, alice, parcel):
     start_job(kind(), None, by=alice, unique="k")
     type = kind(type="budget_sync") if "budget_sync" not in KINDS else "budget_sync"
-    with pytest.raises(IntegrityError, match="ck_job_budget_types"):
-        start_job(
-            type, None, by=alice, unique="k2", metadata={"note": "unique_key"}
-        )
+    noted = {"note": "unique_key uq_job_one_unended"}  # PostgreSQL quotes the row
+    with (
+        pytest.raises(IntegrityError, match="ck_job_budget_types"),
+        transaction.atomic(),
+    ):
+        start_job(type, None, by=alice, unique="k2", metadata=noted)
     job = start_job(type, parcel, by=alice)
     assert reread(job).budget_id == parcel.pk
+
+
+@pytest.mark.postgres
+def test_a_key_that_is_too_long_is_refused_and_not_cut(kind, alice):
+    """Cut, two keys could become one."""
+    type = kind()
+    with pytest.raises(DataError), transaction.atomic():
+        start_job(type, None, by=alice, unique="k" * 201)
+    long = kind(type="kit." + "x" * 60)
+    with pytest.raises(DataError), transaction.atomic():
+        start_job(long, None, by=alice)
 
 
 # --- kinds ----------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from jobs.actions import reading
 from jobs.actions.kinds import UnknownKind
 from jobs.actions.reading import Card, events_after, hash_of
 from jobs.actions.stopping import Ended, NotFailed, cancel_job, retry_job
-from jobs.models import Job, JobStep, LeaseLost
+from jobs.models import Job, JobAttempt, JobStep, LeaseLost
 from jobs.models.tracked import Status
 from jobs.views.saying import asked_with, event_line, facts, schedule_of, step_label
 from workflows.core.accounts import User
@@ -94,11 +94,19 @@ def state(request: UserRequest, card: Card) -> dict[str, Any]:
         "line": card.line,
         "steps": [StepLine(step, step_label(step)) for step in card.steps],
         "attempts": attempts,
-        "advice": ADVICE.get(attempts[-1].category) if failed else "",
+        # One run that succeeded is what the rest of the page is about.
+        "show_attempts": attempts
+        and (len(attempts) > 1 or row.status != Status.SUCCEEDED),
+        "advice": advice(attempts[-1]) if failed else "",
         "facts": facts(row.result),
         "again": again,
         "may_retry": row.concerns(user) and again is None and is_over(row),
     }
+
+
+def advice(attempt: JobAttempt) -> Any:
+    """Say what to do about a failed run."""
+    return ADVICE.get(Category(attempt.category)) if attempt.category else ""
 
 
 def is_over(row: Job) -> bool:

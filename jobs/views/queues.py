@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import dateformat
+from django.utils import dateformat, timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -56,7 +56,8 @@ def chart(buckets: list[Bucket], span: Span) -> StackedBars:
     hourly = span.unit == "hour"
 
     def label(bucket: Bucket) -> str:
-        return dateformat.format(bucket.start, "D H:i" if hourly else "D j M")
+        start = timezone.localtime(bucket.start)
+        return dateformat.format(start, "D H:i" if hourly else "D j M")
 
     heading = _("Hour from") if hourly else _("Day")
     return stacked_bars(buckets, STACK, label=label, heading=heading)

@@ -14,6 +14,7 @@ from jobs.models import Job, JobEvent, JobStep
 from jobs.models.tracked import Status
 
 LISTED = 10
+NOTHING = "\N{EN DASH}"
 TRIGGERS = {"trigger", "schedule"}  # said with who asked for it
 
 
@@ -37,9 +38,9 @@ def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def said(value: Any) -> str:
     """Return a value of JSON as people say it; long lists are cut, and say so."""
+    if value in (None, "", [], {}):
+        return NOTHING
     match value:
-        case None | "" | [] | {}:
-            return "–"  # noqa: RUF001  (a dash: there is nothing)
         case bool():
             return _("Yes") if value else _("No")
         case dict():

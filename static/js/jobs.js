@@ -33,16 +33,16 @@
 
   // htmx finds a focused element again by its id. One that is gone, such as "Cancel" once
   // nothing is left to cancel, leaves the focus to the part that it stood in.
-  let focused = null;
+  let stoodIn = [];
   document.addEventListener("htmx:beforeSwap", () => {
-    focused = document.activeElement?.closest("#job-state, .progress-card")?.id ?? null;
+    const parts = [".progress-card", "#job-state"];
+    stoodIn = parts.map((part) => document.activeElement?.closest(part)?.id).filter(Boolean);
   });
   document.addEventListener("htmx:afterSettle", () => {
-    if (focused && document.activeElement === document.body) {
-      const part = document.getElementById(focused);
-      part?.setAttribute("tabindex", "-1");
-      part?.focus({ preventScroll: true });
-    }
-    focused = null;
+    const part = stoodIn.map((id) => document.getElementById(id)).find(Boolean);
+    stoodIn = [];
+    if (!part || document.activeElement !== document.body) return;
+    part.setAttribute("tabindex", "-1");
+    part.focus({ preventScroll: true });
   });
 })();

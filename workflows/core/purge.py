@@ -88,7 +88,8 @@ def purge(
         except Exception as error:
             log.exception("the purge rule %s failed", rule.name)
             failure = error
-            connection.close_if_unusable_or_obsolete()
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
         yield Swept(rule, count, ended=True, error=failure)
 
 

@@ -131,6 +131,12 @@ def embedded(
     return budget
 
 
+def rename_budget(budget: Budget, *, name: str) -> None:
+    """Give it another name here. Raises IntegrityError when the name is taken."""
+    with transaction.atomic():
+        Budget.objects.filter(pk=budget.pk).update(name=name)
+
+
 def remove_budget(budget: Budget) -> None:
     """Forget a budget, its suggestions and its snapshots. Raises Busy.
 

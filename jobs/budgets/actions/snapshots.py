@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from jobs.actions.run import Run
+from jobs.budgets.actions.asking import request_sync_and_suggest
 from jobs.budgets.actions.opening import (
     discard,
     fetched,
@@ -19,7 +20,7 @@ from jobs.budgets.actions.opening import (
     stored,
 )
 from jobs.budgets.actions.syncing import budget_of
-from jobs.budgets.ledger import Ledger, Server
+from jobs.budgets.ledger import Ledger, Server, restore_file
 from jobs.budgets.ledger import snapshot as write_snapshot
 from jobs.budgets.models import Budget, Snapshot
 from workflows.core.accounts import User
@@ -84,19 +85,25 @@ def compared(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
 
 
 def restore(snapshot: Snapshot, *, by: User, name: str) -> Budget:
-    """Make a new embedded budget of a snapshot; the old budget stays as it is."""
+    """Make a new embedded budget of a snapshot, and ask for its first sync.
+
+    The old budget stays as it is. Raises Problem for an archive that is none.
+    """
     with tempfile.TemporaryDirectory(prefix="handrail-snapshot-") as folder:
-        path = fetched(snapshot.file, Path(folder))
+        target = Path(folder) / "restored.zip"
+        facts = restore_file(fetched(snapshot.file, Path(folder)), target, name)
         budget = Budget(
             account_id=snapshot.budget.account_id,
             name=name,
             kind=Budget.Kind.EMBEDDED,
             created_by=by,
-            counts=snapshot.counts,
+            counts=facts.counts,
         )
-        budget.file = stored(path, budget)
+        budget.file = stored(target, budget)
     try:
-        budget.save(force_insert=True)
+        with transaction.atomic():
+            budget.save(force_insert=True)
+            request_sync_and_suggest(budget, by=by)
     except BaseException:
         default_storage.delete(budget.file)
         raise

@@ -1,7 +1,7 @@
 """The default engine of suggestions: offline, explains itself, abstains when unsure.
 
-Plain values in, plain values out: no models, no I/O, nothing but the standard library
-(scikit-learn is used for the text model where it is installed and asked for).
+Plain values in, plain values out: no models, no I/O, nothing but the standard library.
+Only `rationale`, which words the evidence, speaks through Django's translations.
 """
 
 from jobs.budgets.engine.categories import CategoryEngine

@@ -8,17 +8,24 @@ what is still uncertain is subtracted, so that a small history states less.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log, pi, sqrt
+from math import exp, log, log1p, pi, sqrt
 
 Features = tuple[float, ...]
+Seen = tuple[Features, bool]
 MOST = 0.99  # nothing is stated as more certain than this
 
 
 def sigmoid(x: float) -> float:
     """The logistic function, safe at both ends."""
     return 1 / (1 + exp(-x)) if x >= 0 else exp(x) / (1 + exp(x))
+
+
+def softplus(x: float) -> float:
+    """log(1 + e^x), safe at both ends."""
+    return max(x, 0.0) + log1p(exp(-abs(x)))
 
 
 def logit(p: float, bound: float = 0.999) -> float:
@@ -61,45 +68,65 @@ class Calibrator:
 
     def fit(self, outcomes: Sequence[Outcome]) -> Calibrator:
         """Find the most probable weights (Newton's method) and their covariance."""
-        prior, size = self.prior, len(self.prior.weights)
-        w = list(prior.weights)
-        for _ in range(25):
-            gradient = [
-                prior.precision[i] * (prior.weights[i] - w[i]) for i in range(size)
-            ]
-            hessian = [
-                [prior.precision[i] if i == j else 0.0 for j in range(size)]
-                for i in range(size)
-            ]
-            for outcome in outcomes:
-                x = outcome.features
-                p = sigmoid(sum(a * b for a, b in zip(w, x, strict=True)))
-                error, curvature = outcome.right - p, p * (1 - p)
-                for i in range(size):
-                    gradient[i] += error * x[i]
-                    for j in range(size):
-                        hessian[i][j] += curvature * x[i] * x[j]
-            covariance = inverse(hessian)
-            step = [
-                sum(r * g for r, g in zip(row, gradient, strict=True))
-                for row in covariance
-            ]
-            longest = max(1.0, max(map(abs, step)) / 2)  # no leap leaves the basin
-            w = [a + b / longest for a, b in zip(w, step, strict=True)]
-            if max(map(abs, step)) < 1e-6:
+        seen = Counter((o.features, o.right) for o in outcomes)
+        weights = list(self.prior.weights)
+        for _ in range(50):
+            gradient, hessian = self._slope(weights, seen)
+            self.covariance = inverse(hessian)
+            step = [dot(row, gradient) for row in self.covariance]
+            gain = dot(step, gradient)  # twice what a full step promises
+            if gain < 1e-9:
                 break
-        self.weights, self.covariance = w, covariance
+            height, size = self._height(weights, seen), 1.0
+            while size > 1e-6:  # a full step may leap over the top
+                further = [w + size * s for w, s in zip(weights, step, strict=True)]
+                if self._height(further, seen) >= height + size * gain / 4:
+                    break
+                size /= 2
+            weights = further
+        self.weights = weights
         return self
 
-    def confidence(self, features: Features) -> float:
-        """The share of such proposals that prove right, uncertainty of the curve included."""
-        mean = sum(a * b for a, b in zip(self.weights, features, strict=True))
-        variance = sum(
-            a * sum(c * b for c, b in zip(row, features, strict=True))
-            for a, row in zip(features, self.covariance, strict=True)
+    def _height(self, weights: Sequence[float], seen: Counter[Seen]) -> float:
+        """Log of how probable weights are, but for a constant."""
+        prior = self.prior
+        height = -sum(
+            p * (w - m) ** 2 / 2
+            for w, m, p in zip(weights, prior.weights, prior.precision, strict=True)
         )
+        for (features, right), times in seen.items():
+            x = dot(weights, features)
+            height -= times * softplus(-x if right else x)
+        return height
+
+    def _slope(
+        self, weights: Sequence[float], seen: Counter[Seen]
+    ) -> tuple[list[float], list[list[float]]]:
+        """The height's gradient, and the negative of its matrix of curvatures."""
+        prior = self.prior
+        places = range(len(weights))
+        gradient = [
+            prior.precision[i] * (prior.weights[i] - weights[i]) for i in places
+        ]
+        hessian = [[prior.precision[i] * (i == j) for j in places] for i in places]
+        for (features, right), times in seen.items():
+            p = sigmoid(dot(weights, features))
+            for i in places:
+                gradient[i] += times * (right - p) * features[i]
+                for j in places:
+                    hessian[i][j] += times * p * (1 - p) * features[i] * features[j]
+        return gradient, hessian
+
+    def confidence(self, features: Features) -> float:
+        """The share of such proposals that prove right, doubt of the curve included."""
+        mean = dot(self.weights, features)
+        variance = dot(features, [dot(row, features) for row in self.covariance])
         # MacKay's approximation of the average over all plausible curves.
         return min(sigmoid(mean / sqrt(1 + pi * variance / 8)), MOST)
+
+
+def dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
 
 
 def inverse(matrix: Sequence[Sequence[float]]) -> list[list[float]]:

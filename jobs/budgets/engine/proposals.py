@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from datetime import date as Date
-from datetime import datetime
 from enum import StrEnum
 
 
@@ -14,6 +13,7 @@ class Method(StrEnum):
     CORRECTIONS = "corrections"
     PAYEE_HISTORY = "payee_history"
     TEXT_MODEL = "text_model"
+    KNOWN_PAYEE = "known_payee"
     NORMALISATION = "normalisation"
     PROVIDER = "provider"
 
@@ -22,7 +22,7 @@ class Method(StrEnum):
 class Transaction:
     """One line of an account; `payee` is the imported text, the best that is known."""
 
-    date: Date
+    date: dt.date
     payee: str
     amount: int  # cents; spending is negative
     account: str = ""
@@ -43,7 +43,7 @@ class Correction:
 
     payee: str
     category: str | None  # None: leave this payee alone
-    at: datetime
+    at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +52,21 @@ class Renaming:
 
     imported: str
     payee: str
-    date: Date
+    date: dt.date
+    by_hand: bool = False  # somebody corrected it: the newest of these wins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Why a proposal was made: `n` of `total` rows of `payee` went where it says."""
+    """Why a proposal was made: `n` of `total` rows of `payee` went where it says.
+
+    Of a rule (known payee, normalisation) they are the new texts it was right for.
+    """
 
     payee: str
     n: int = 0
     total: int = 0
-    similar_to: str = ""  # text model: the known payee that this one resembles most
-    corrected_on: Date | None = None
+    corrected_on: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

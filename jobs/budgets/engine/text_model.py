@@ -45,7 +45,8 @@ class TextModel:
         }
         frequency = Counter(category for _, category in pairs)
         self._prior = {
-            category: PRIOR * n / len(pairs) for category, n in sorted(frequency.items())
+            category: PRIOR * n / len(pairs)
+            for category, n in sorted(frequency.items())
         }
 
     def scores(self, key: str) -> Mapping[str, float]:

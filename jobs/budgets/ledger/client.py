@@ -16,7 +16,7 @@ import json
 import ssl
 import warnings
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from os import PathLike
@@ -34,7 +34,7 @@ from actual.utils.changeset import Changeset
 from django.utils.translation import gettext as _
 
 from jobs.budgets.ledger import files
-from jobs.budgets.ledger.explaining import TooNew, answered
+from jobs.budgets.ledger.explaining import TooNew, answered, too_large
 from jobs.budgets.ledger.merkle import EPOCH, first_difference
 from jobs.budgets.ledger.records import RemoteFile
 from workflows.core.errors import UserFixable
@@ -43,7 +43,8 @@ from workflows.core.secrets import Secret
 # Seconds for each: to connect, and for the server to say the next few bytes.
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 NEVER = "9999-12-31T23:59:59.999Z-FFFF-FFFFFFFFFFFFFFFF"  # after every message
-DATABASE, METADATA = files.DATABASE, files.METADATA
+MOST = 512 * 1024**2  # bytes of one answer; budgets are packed to a few megabytes
+DATABASE = files.DATABASE
 Cell = tuple[str, str, str, str | int | None]  # table, row's id, column, value
 
 
@@ -242,15 +243,37 @@ class Client(Actual):
         self.update_metadata({"resetClock": False})
 
 
+REFUSALS = {httpx.codes.NOT_FOUND, httpx.codes.TOO_MANY_REQUESTS}
+
+
 def refuse(response: httpx.Response) -> None:
     """Raise on what actualpy would take for something else."""
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS or (
-        response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
-    ):
+    status = response.status_code
+    if status in REFUSALS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         response.read()
         response.raise_for_status()
     if response.is_redirect:
         raise ValueError("redirected")
+    response.stream = Limited(response.stream)
+
+
+class Limited(httpx.SyncByteStream):
+    """An answer that ends: no server fills our memory."""
+
+    def __init__(self, stream: object) -> None:
+        assert isinstance(stream, httpx.SyncByteStream)  # noqa: S101
+        self.stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for block in self.stream:
+            size += len(block)
+            if size > MOST:
+                raise too_large()
+            yield block
+
+    def close(self) -> None:
+        self.stream.close()
 
 
 @answered

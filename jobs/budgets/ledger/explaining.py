@@ -74,7 +74,7 @@ def explaining(
         try:
             return function(*args, **kwargs)
         except Problem as problem:
-            found = problem
+            found = problem.with_traceback(None)
             found.__cause__ = found.__context__ = None
         except failures as error:
             found = explain(error)
@@ -123,7 +123,12 @@ def explain(error: Exception) -> Problem:
 
 
 def explain_network(error: Exception) -> Problem:
-    if any(isinstance(cause, ssl.SSLError) for cause in causes(error)):
+    broken = [cause for cause in causes(error) if isinstance(cause, ssl.SSLError)]
+    if broken and not isinstance(broken[-1], ssl.SSLCertVerificationError):
+        return UserFixable(
+            _("The server does not speak https at this address. Try it with http://.")
+        )
+    if broken:
         return AdminRequired(
             _(
                 "The server's certificate is not trusted. Set the file of its "
@@ -149,6 +154,8 @@ def explain_status(response: httpx.Response) -> Problem:
             _("The Actual server asks to wait: too many requests, or wrong passwords."),
             retry_after=retry_after(response),
         )
+    if status == httpx.codes.NOT_FOUND:
+        return not_actual()
     if "file-has-reset" in reason or "file-needs-upload" in reason:
         return FileReset(
             _("The budget was reset on its server. It is downloaded anew.")
@@ -205,7 +212,9 @@ def retry_after(response: httpx.Response) -> timedelta | None:
 
 
 def wrong_password() -> Problem:
-    return UserFixable(_("The Actual server does not take this password. Enter it."))
+    return UserFixable(
+        _("The Actual server does not take this password. Enter the right one.")
+    )
 
 
 def wrong_encryption() -> Problem:

@@ -51,8 +51,9 @@ class Ledger:
     def payees(self) -> list[LedgerPayee]:
         return self.reader.payees()
 
+    @explained
     def transactions(self, *, since: date | None = None) -> Iterator[LedgerTransaction]:
-        """Yield in order of date, deleted ones left out; ``since`` is the first day."""
+        """Iterate in order of date, deleted ones left out; ``since`` is the first day."""
         return self.reader.transactions(since=since)
 
     @explained

@@ -95,15 +95,16 @@ class Reader:
         ]
 
     def transactions(self, *, since: date | None = None) -> Iterator[LedgerTransaction]:
-        """Yield in order of date; rows that somebody deleted are left out."""
+        """Return all in order of date; rows that somebody deleted are left out.
+
+        Read at once, so that no half-read list keeps a writer waiting.
+        """
         sql, values = TRANSACTIONS, []
         if since is not None:
             sql += " AND t.date >= ?"
             values.append(int(f"{since:%Y%m%d}"))
-        with closing(files.connect(self.path)) as database:
-            for row in database.execute(sql + ORDER, values):
-                if (found := transaction(row)) is not None:
-                    yield found
+        rows = self.rows(sql + ORDER, values)
+        return (found for row in rows if (found := transaction(row)) is not None)
 
     def some(self, ids: Iterable[str]) -> dict[str, LedgerTransaction]:
         """Return those of the named transactions that are there, by id."""

@@ -16,10 +16,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def _one_server() -> Iterator[ActualServer]:
-    """Started by the worker's first test that needs it, ended with the worker."""
+def installed() -> None:
+    """Actual's programs are here, or the test says why not."""
     if reason := missing():
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def _one_server(installed: None) -> Iterator[ActualServer]:
+    """Started by the worker's first test that needs it, ended with the worker."""
     with actual_server() as server:
         yield server
 

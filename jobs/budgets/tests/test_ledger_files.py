@@ -131,6 +131,21 @@ def test_merged_payees_and_categories_are_followed(ledger):
     assert (now.category_id, now.category_name) == (coffee.id, "Coffee")
 
 
+def test_a_half_read_list_keeps_no_writer_waiting(ledger):
+    rows = ledger.transactions()
+    next(rows)
+    row = uncategorised(ledger)[0]
+    fuel = next(c.id for c in ledger.categories() if c.name == "Fuel")
+    assert only(ledger.apply([Change(row.id, category_id=fuel)])).done
+    assert next(rows)
+
+
+def test_a_budget_damaged_while_it_is_open_is_explained(ledger):
+    ledger.reader.path.write_bytes(b"torn" * 5000)
+    with pytest.raises(UserFixable, match="damaged"):
+        ledger.transactions()
+
+
 # --- applying ---------------------------------------------------------------------
 
 
@@ -247,11 +262,11 @@ def test_a_failed_export_leaves_the_old_file(ledger, tmp_path):
     with pytest.raises(Exception, match="files"):
         ledger.export(target)
     assert target.read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["run", "budget.zip"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["budget.zip", "run"]
 
 
 @pytest.mark.actual
-def test_actuals_own_engine_reads_what_we_wrote(actual, ledger, tmp_path):
+def test_actuals_own_engine_reads_what_we_wrote(installed, ledger, tmp_path):
     row = uncategorised(ledger)[0]
     fuel = next(c.id for c in ledger.categories() if c.name == "Fuel")
     change = Change(
@@ -265,11 +280,12 @@ def test_actuals_own_engine_reads_what_we_wrote(actual, ledger, tmp_path):
     ledger.export(archive)
     found = engine(
         """
-        const result = await engine('import-budget', {filepath: given[0], type: 'actual'});
+        const result = await engine(
+            'import-budget', {filepath: given[0], type: 'actual'});
         if (result.error) return result;
         const {data} = await api.aqlQuery(
-            api.q('transactions').select(['id', 'amount', 'category.name', 'payee.name'])
-                .options({splits: 'all'}));
+            api.q('transactions').options({splits: 'all'})
+                .select(['id', 'amount', 'category.name', 'payee.name']));
         const {data: open} = await api.aqlQuery(
             api.q('transactions').filter({
                 category: null, 'account.offbudget': false, 'account.closed': false,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from actual.protobuf_models import HULC_Client, Message, SyncRequest
 from actual.queries import create_category, get_category, get_transactions
 
 from jobs.budgets.ledger import (
@@ -131,34 +133,58 @@ def test_another_clients_change_is_seen_after_our_own(actual, budget, tmp_path):
         assert by_notes(ledger)["1"].category_name == "Coffee"
 
 
+def send_late(client, row_id, category_id, *, minutes):
+    """Send what a phone noted down some time ago, before it had a network."""
+    request = SyncRequest(
+        {"fileId": client.file.file_id, "groupId": client.file.group_id}
+    )
+    request.set_null_timestamp()
+    message = Message({"dataset": "transactions", "row": row_id, "column": "category"})
+    message.set_value(category_id)
+    then = datetime.now(UTC) - timedelta(minutes=minutes)
+    clock = HULC_Client()
+    request.set_messages([message], clock)
+    clock.ts = then.replace(tzinfo=None)
+    (envelope,) = request.messages
+    envelope.timestamp = str(clock)
+    client.sync_sync(request)
+
+
 def test_a_change_made_offline_and_sent_late_is_seen(actual, budget, tmp_path):
-    """Its timestamp is older than our last message: the clock alone would miss it."""
-    with actual.client(budget.file_id) as phone:
-        rows = {row.notes: row for row in get_transactions(phone.session)}
-        rows["1"].category_id = get_category(phone.session, "Coffee").id
-        phone.session.flush()
-        late = list(phone.session.info["messages"])
-        phone._hulc_client.timestamp()
-        with opened(budget, tmp_path) as ledger:
-            categorise(ledger, "2")
-        import datetime
-
-        from actual.protobuf_models import SyncRequest
-
-        ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=10)
-        phone._hulc_client.ts = None
-        request = SyncRequest(
-            {"fileId": phone.file.file_id, "groupId": phone.file.group_id}
-        )
-        request.set_null_timestamp(client_id=phone._hulc_client.client_id)
-        request.set_messages(late, phone._hulc_client)
-        for message in request.messages:
-            stamp = ago.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-            message.timestamp = stamp + message.timestamp[24:]
-        phone.sync_sync(request)
+    """It is older than what we have seen already: a clock alone would miss it."""
+    somebody_else(actual, budget, "1", "Groceries")
     with opened(budget, tmp_path) as ledger:
-        assert by_notes(ledger)["1"].category_name == "Coffee"
-        assert by_notes(ledger)["2"].category_name == "Fuel"
+        rows, coffee = by_notes(ledger), category(ledger, "Coffee")
+        assert rows["1"].category_name == "Groceries"
+    with actual.client(budget.file_id) as phone:
+        send_late(phone, rows["1"].id, coffee, minutes=30)
+        send_late(phone, rows["2"].id, coffee, minutes=20)
+    with opened(budget, tmp_path) as ledger:
+        rows = by_notes(ledger)
+        assert rows["1"].category_name == "Groceries"  # the later one has won
+        assert rows["2"].category_name == "Coffee"
+        categorise(ledger, "3")
+    with actual.client(budget.file_id) as phone:
+        send_late(phone, rows["4"].id, coffee, minutes=10)
+    with opened(budget, tmp_path) as ledger:
+        assert by_notes(ledger)["4"].category_name == "Coffee"
+
+
+def test_two_clients_never_write_under_one_name(actual, budget, tmp_path):
+    """The server drops the second of two messages with one timestamp and author."""
+    somebody_else(actual, budget, "1", "Coffee")
+    authors = set()
+    for number in range(2):
+        with opened(budget, tmp_path / str(number)) as ledger:
+            authors.add(ledger.client._sync_client.client_id)
+            categorise(ledger, str(2 + number))
+    with actual.client(budget.file_id) as other:
+        authors.add(other._hulc_client.client_id)
+        last = other._hulc_client.client_id  # actualpy takes the last writer's
+    assert last in authors
+    assert len(authors) == 2
+    with opened(budget, tmp_path / "0") as ledger:
+        assert ledger.client._sync_client.client_id not in authors
 
 
 @pytest.mark.parametrize("arrives", [True, False])

@@ -230,6 +230,18 @@ def test_a_signal_ends_it_after_the_chunk_with_what_was_done(rule, number):
     assert signal.getsignal(number) is before
 
 
+def test_a_second_signal_is_obeyed_at_once(rule):
+    def jars(cutoff, dry_run):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("it went on")
+        yield 1
+
+    rule(jars)
+    with pytest.raises(KeyboardInterrupt):
+        run("--only=jars")
+
+
 class Terminal(StringIO):
     def isatty(self):
         return True

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from django.utils.translation import gettext as _
 
 from workflows.core.errors import UserFixable
-
-DateOrder = Literal["", "dmy", "mdy", "ymd"]
-DecimalMark = Literal["", ".", ","]
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """Empty means: settle it from the file, or ask.
 
-    The ``…_column`` fields name a column by its heading. ``account`` is the account's
-    name where the table has no column of it; ``flip`` is "yes" where the table counts
-    spending as positive.
+    ``date_order`` is dmy, mdy or ymd; ``decimal_mark`` a point or a comma. A
+    ``…_column`` names a column by its heading. ``account`` is the account's name where
+    the table has no column of it; ``flip`` is "yes" where spending is positive.
     """
 
     date_order: str = ""
@@ -47,14 +43,14 @@ class Choose(UserFixable):
         self.choice, self.options = choice, options
 
 
-def choose_date_order() -> Choose:
+def choose_date_order(orders: tuple[str, ...]) -> Choose:
     return Choose(
         _(
-            "The dates can be read with the day or with the month first. Choose which "
-            "it is."
+            "The dates can be read with the day first or in another order. Choose "
+            "which it is."
         ),
         "date_order",
-        ("dmy", "mdy"),
+        orders,
     )
 
 

@@ -31,6 +31,8 @@ NUMERIC = re.compile(r"(\d{1,4})([-/. ])(\d{1,2})\2(\d{1,4})(?:[T ,].*)?")
 COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)")
 DAY_FIRST = re.compile(r"(\d{1,2})[-/. ]+([a-z]{3})[a-z]*[-/., ]+(\d{4}|\d\d)", re.I)
 MONTH_FIRST = re.compile(r"([a-z]{3})[a-z]*[-/. ]+(\d{1,2}),? +(\d{4}|\d\d)", re.I)
+SHORT = re.compile(r"\d\d-\d\d-\d\d(?!\d)")
+ORDERS = ("dmy", "mdy", "ymd")
 MARKS = re.compile(r"[.,]")
 NUMBER = re.compile(r"\d[\d.,]*|[.,]\d+")
 MINUS = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2012": "-"})
@@ -84,16 +86,15 @@ def date_order(texts: Sequence[str], chosen: str) -> str:
     """
     if chosen:
         return chosen
+    # With dashes a year of two digits may well come first.
+    orders = ORDERS if any(SHORT.match(text) for text in texts) else ORDERS[:2]
     days = {order: [day_in(text, order) for text in texts] for order in ORDERS}
-    fits = [order for order in ORDERS[:2] if None not in days[order]]
-    if len(fits) == 2 and days["dmy"] != days["mdy"]:
-        raise choose_date_order()
-    if not fits and None not in days["ymd"]:
-        return "ymd"
+    fits = [order for order in orders if None not in days[order]] or [
+        order for order in ORDERS if None not in days[order]
+    ]
+    if any(days[order] != days[fits[0]] for order in fits):
+        raise choose_date_order(tuple(fits))
     return fits[0] if fits else min(ORDERS, key=lambda order: days[order].count(None))
-
-
-ORDERS = ("dmy", "mdy", "ymd")
 
 
 def decimal_mark(texts: Iterable[str], chosen: str) -> str:

@@ -1,0 +1,64 @@
+"""Two tries tell since when two copies differ, and never too late a time."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.budgets.ledger.merkle import DIGITS, EPOCH, first_difference
+
+MINUTES = st.sets(st.integers(29_000_000, 29_000_400), max_size=30)
+
+
+def base_3(number):
+    digits = ""
+    while number:
+        digits, number = str(number % 3) + digits, number // 3
+    return digits.rjust(DIGITS, "0")
+
+
+def trie(minutes):
+    """Sum the minutes up as Actual does, with another hash."""
+    root = {}
+    for minute in minutes:
+        node, hash_ = root, zlib.crc32(str(minute).encode())
+        for digit in ["", *base_3(minute)]:
+            node = node.setdefault(digit, {}) if digit else node
+            node["hash"] = node.get("hash", 0) ^ hash_
+    return root
+
+
+def pruned(node):
+    """Keep the two newest branches of each node, as the server does."""
+    keys = sorted(key for key in node if key != "hash")[-2:]
+    kept = {key: pruned(node[key]) for key in keys}
+    return {**kept, **({"hash": node["hash"]} if "hash" in node else {})}
+
+
+def at(minute):
+    return EPOCH + timedelta(minutes=minute)
+
+
+@given(MINUTES, MINUTES)
+def test_the_time_is_never_too_late(ours, theirs):
+    for prune in (lambda node: node, pruned):
+        found = first_difference(prune(trie(ours)), prune(trie(theirs)))
+        if ours == theirs:
+            assert found is None
+        else:
+            assert found <= at(min(ours ^ theirs))
+
+
+@given(MINUTES.filter(bool), st.integers(29_000_401, 29_000_500))
+def test_what_is_new_is_not_all_that_there_is(known, new):
+    known = known | {new - 3}  # a copy that has seen a neighbour
+    found = first_difference(trie(known), trie(known | {new}))
+    assert at(new) - found < timedelta(days=2)
+
+
+def test_a_first_copy_lacks_everything():
+    assert first_difference({}, {}) is None
+    assert first_difference({}, trie({29_000_000})) == EPOCH

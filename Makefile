@@ -9,7 +9,7 @@ DEVELOPMENT := .venv/.development
 AXE := .cache/npm/.installed
 ACTUAL := .cache/actual/.installed
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
-TEMPLATES = find templates workflows l1walk -name '*.html' -print0
+TEMPLATES = find templates workflows jobs l1walk -name '*.html' -print0
 RANDOM_KEY = $$($(PYTHON) -c 'import base64, secrets; \
 	print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())')
 

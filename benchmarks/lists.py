@@ -1,14 +1,17 @@
-"""Lists at a thousand and at a million walks: python -m benchmarks.lists [ROWS]
+"""Lists at a thousand and at a million rows: python -m benchmarks.lists [ROWS]
 
-Both databases stand side by side on one server and are asked in turn; a figure is the
+As many walks as jobs; the last figures are of pages that count. Both databases stand side by side on one server and are asked in turn; a figure is the
 median time of a whole request, and the ratio is the large over the small one.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import statistics
 import sys
 import time
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -61,6 +64,49 @@ SELECT gen_random_uuid(), id, 1, 'scope', 'question', 'Can anyone else print?', 
 FROM l1_walk_sessions
 """
 
+# Jobs of 30 days, as long as they are kept: 1 in 20 failed, 1 in 50 was canceled, the
+# last three run and forty wait. Twenty of them share a subject.
+JOBS = """
+INSERT INTO jobs_job (
+    id, account_id, created_by_id, type, status, queue, created_at, run_after,
+    started_at, completed_at, failure_reason, lease_until, worker, attempt,
+    max_attempts, subject_type_id, subject_id, metadata, result, exclusive_key,
+    unique_key, timed_out, done, phase
+)
+SELECT
+    (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
+        || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
+    %(account)s, CASE WHEN n %% 7 = 0 THEN %(me)s ELSE %(other)s END::uuid,
+    CASE WHEN n %% 500 = 0 THEN 'jobs.purge' WHEN n %% 3 = 0
+        THEN 'l1walk.abandon_walks' ELSE 'l1walk.notify_engineers' END,
+    status, 'default', at, at,
+    CASE WHEN status <> 'queued' THEN at + interval '1 second' END,
+    CASE WHEN status NOT IN ('queued', 'running') THEN at + interval '9 seconds' END,
+    CASE status WHEN 'failed' THEN 'The other side did not answer.' END,
+    CASE status WHEN 'running' THEN now() + interval '1 day' END,
+    CASE status WHEN 'queued' THEN '' ELSE 'host:1:abcd' END,
+    CASE status WHEN 'queued' THEN 0 ELSE 1 END, 4, %(type)s,
+    md5((n / 20)::text)::uuid, '{}', '{}', '', '', false, 0, ''
+FROM (
+    SELECT n, now() - interval '1 minute'
+            - interval '30 days' * (1 - n / %(rows)s::float) AS at,
+        CASE WHEN n > %(rows)s - 3 THEN 'running'
+             WHEN n > %(rows)s - 43 THEN 'queued'
+             WHEN n %% 20 = 1 THEN 'failed'
+             WHEN n %% 50 = 2 THEN 'canceled' ELSE 'succeeded' END AS status
+    FROM generate_series(1, %(rows)s) AS n
+) AS made
+"""
+ATTEMPTS = """
+INSERT INTO jobs_jobattempt (
+    id, job_id, number, worker, started_at, ended_at, outcome, category, reason,
+    traceback
+)
+SELECT gen_random_uuid(), id, 1, worker, started_at, completed_at, 'failed',
+    'temporary', failure_reason, ''
+FROM jobs_job WHERE status = 'failed'
+"""
+
 
 def main() -> None:
     large = int(sys.argv[1]) if len(sys.argv) > 1 else LARGE
@@ -69,7 +115,7 @@ def main() -> None:
 
 
 def report(times: dict[str, dict[str, list[float]]], large: int) -> None:
-    print(f"| list | {SMALL:,} walks, ms | {large:,} walks, ms | ratio |")
+    print(f"| list | {SMALL:,} rows, ms | {large:,} rows, ms | ratio |")
     print("|---|---|---|---|")
     for name, by_size in times.items():
         small, big = (statistics.median(by_size[size]) for size in ("small", "large"))
@@ -81,6 +127,9 @@ def measure(large: int) -> dict[str, dict[str, list[float]]]:
     from django.core.wsgi import get_wsgi_application
     from django.db import connection
 
+    from jobs.actions import figures
+
+    figures.CACHE_SECONDS = 0  # what a page keeps for a minute is measured each time
     database = settings.DATABASES["default"]
     server = f"postgres://handrail@{database['HOST']}:{database['PORT']}/postgres"
     make_people()
@@ -90,15 +139,17 @@ def measure(large: int) -> dict[str, dict[str, list[float]]]:
         names = {"small": "small", "large": database["NAME"]}
     application = get_wsgi_application()
     browsers: dict[str, dict[str, Browser]] = {}
+    places: dict[str, dict[str, str]] = {}
     for size, rows in (("small", SMALL), ("large", large)):
         use(names[size])
         fill(rows)
         browsers[size] = people_signed_in(application)
+        places[size] = job_places(rows)
     times: dict[str, dict[str, list[float]]] = {}
     for _ in range(ROUNDS + 2):
         for size, name in names.items():
             use(name)
-            for page, (who, path) in pages(browsers[size]).items():
+            for page, (who, path) in pages(places[size]).items():
                 seconds = timed(browsers[size][who], path)
                 times.setdefault(page, {}).setdefault(size, []).append(seconds)
     return {
@@ -107,7 +158,9 @@ def measure(large: int) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def pages(browsers: dict[str, Browser]) -> dict[str, tuple[str, str]]:
+def pages(places: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Return who opens what, by the name of the list."""
+    days = "?time=7"
     return {
         "escalation queue": ("egon", "/escalations/"),
         "my walks": ("alice", "/walks/?who=me"),
@@ -119,6 +172,37 @@ def pages(browsers: dict[str, Browser]) -> dict[str, tuple[str, str]]:
             "mona",
             "/admin/l1walk/l1walksession/?status__exact=resolved",
         ),
+        "jobs": ("alice", "/jobs/"),
+        "jobs, deep": ("alice", f"/jobs/?after={places['middle']}"),
+        "jobs, failed and deep": (
+            "alice",
+            f"/jobs/?status=failed&after={places['middle']}",
+        ),
+        "jobs by kind": ("alice", "/jobs/?kind=l1walk.abandon_walks"),
+        "jobs of a rare kind": ("alice", "/jobs/?kind=jobs.purge"),
+        "failed jobs": ("alice", "/jobs/?status=failed"),
+        "running jobs": ("alice", "/jobs/?status=running"),
+        "my jobs": ("alice", "/jobs/?who=me"),
+        "a colleague's jobs": ("alice", f"/jobs/?who={places['other']}"),
+        "jobs about a subject": ("alice", f"/jobs/?subject={places['subject']}"),
+        "jobs of 7 days": ("alice", f"/jobs/{days}"),
+        "jobs of some days": ("alice", places["days"]),
+        "my failed ones of a kind, 7 days": (
+            "alice",
+            f"/jobs/{days}&status=failed&who=me&kind=l1walk.abandon_walks",
+        ),
+        "my canceled ones of a rare kind": (
+            "alice",
+            "/jobs/?status=canceled&who=me&kind=jobs.purge",
+        ),
+        "jobs, JSON": ("alice", "/jobs/api/?status=failed"),
+        "badge": ("alice", "/jobs/badge/"),
+        "drawer": ("alice", "/jobs/drawer/"),
+        "a job": ("alice", places["job"]),
+        "admin list of jobs": ("mona", "/admin/jobs/job/"),
+        "admin list of failed jobs": ("mona", "/admin/jobs/job/?status__exact=failed"),
+        "queues, by hour": ("mona", "/jobs/queues/"),
+        "queues, by day": ("mona", "/jobs/queues/?by=day"),
     }
 
 
@@ -143,15 +227,17 @@ def use(name: str) -> None:
 
 
 def fill(rows: int) -> None:
+    from django.contrib.contenttypes.models import ContentType
     from django.db import connection
 
-    from l1walk.models import Flow
+    from l1walk.models import Flow, L1WalkSession
     from workflows.core.accounts import User
 
     flow = Flow.objects.get()
     people = {user.username: user for user in User.objects.all()}
     values = {
         "rows": rows,
+        "type": ContentType.objects.get_for_model(L1WalkSession).pk,
         "account": flow.account_id,
         "flow": flow.pk,
         "version": flow.current_version_id,
@@ -161,7 +247,26 @@ def fill(rows: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(WALKS, values)
         cursor.execute(STEPS)
+        cursor.execute(JOBS, values)
+        cursor.execute(ATTEMPTS)
         cursor.execute("VACUUM ANALYZE")
+
+
+def job_places(rows: int) -> dict[str, str]:
+    """Return addresses that depend on the rows: deep pages, a subject, some days."""
+    from jobs.models import Job
+    from workflows.core.accounts import User
+
+    middle = Job.objects.order_by("-id")[rows // 2]
+    mark = json.dumps([str(middle.pk), str(middle.pk)]).encode()
+    day = middle.created_at.date()
+    return {
+        "middle": base64.urlsafe_b64encode(mark).decode(),
+        "other": str(User.objects.get(username="egon").pk),
+        "subject": str(middle.subject_id),
+        "days": f"/jobs/?from={day - timedelta(days=2)}&to={day}",
+        "job": middle.get_absolute_url(),
+    }
 
 
 def people_signed_in(application: Any) -> dict[str, Browser]:

@@ -173,6 +173,10 @@ else:
         "polling_interval": 0.1,
     }
 
+# How long a worker may be silent before its jobs go on elsewhere; it says that it lives
+# three times in that time.
+JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
+
 # Certificate authorities to trust besides the system's, for Actual servers.
 ACTUAL_CA_FILE = env.str("ACTUAL_CA_FILE", default="")
 

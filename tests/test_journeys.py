@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from jobs.tests import kinds
+from jobs.tests.make import BROKEN, STEPS, begin, done, make_job, register_kinds
 from l1walk.actions import walks
 from l1walk.actions.escalations import claim_walk, escalate_walk
 from l1walk.actions.tickets import open_ticket
@@ -15,6 +17,7 @@ from l1walk.models import L1WalkSession, Ticket
 from l1walk.tests.make import give, make_flow, make_walk
 from workflows.core.accounts import Account, User
 
+kind = kinds.kind
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -243,7 +246,7 @@ def test_the_theme_is_kept(visit, alice):
 
 # --- accessibility --------------------------------------------------------------------
 @pytest.fixture
-def busy(account: Account, alice: User, egon: User) -> dict[str, Any]:
+def busy(account: Account, alice: User, egon: User, kind: Any) -> dict[str, Any]:
     """An account in which every page has something to show."""
     flow = make_flow(account, title="Printer does not print")
     draft = make_flow(account, title="Scanner")
@@ -259,10 +262,14 @@ def busy(account: Account, alice: User, egon: User) -> dict[str, Any]:
     escalate_walk(waiting, by=alice, version=0, category="time_box")
     at_end = give(make_walk(account, alice, flow), alice, "a2")
     adhoc = make_walk(account, alice)
+    register_kinds()
+    failed = done(alice, BROKEN, subject=ticket)
+    running = begin(make_job(alice, STEPS, ticket))
     return {
         "flow": flow.pk, "slug": flow.slug, "draft": draft.pk, "ticket": ticket.pk,
         "active": active.pk, "ended": ended.pk, "escalated": escalated.pk,
         "waiting": waiting.pk, "at_end": at_end.pk, "adhoc": adhoc.pk,
+        "failed": failed.pk, "running": running.pk,
     }  # fmt: skip
 
 
@@ -272,7 +279,8 @@ PAGES = {
         "/walks/{adhoc}/", "/walks/{ended}/", "/walks/{active}/resolve/",
         "/walks/{active}/escalate/", "/tickets/", "/tickets/new/",
         "/tickets/{ticket}/", "/flows/", "/flows/{flow}/", "/search/?q=printer",
-        "/profile/", "/password/", "/no/such/page/", "/reports/",
+        "/profile/", "/password/", "/no/such/page/", "/reports/", "/jobs/",
+        "/jobs/{running}/", "/jobs/{failed}/",
     ),
     "egon": (
         "/", "/escalations/", "/escalations/{waiting}/", "/escalations/{escalated}/",
@@ -284,6 +292,8 @@ PAGES = {
         "/", "/escalations/{escalated}/", "/reports/", "/reports/stale/",
         "/reports/flows/{slug}/v1/", "/account/", "/admin/",
         "/admin/l1walk/l1walksession/", "/admin/l1walk/l1walksession/{active}/change/",
+        "/jobs/queues/", "/jobs/queues/?by=day", "/jobs/{failed}/", "/admin/jobs/job/",
+        "/admin/jobs/job/{failed}/change/", "/admin/jobs/schedule/",
     ),
 }  # fmt: skip
 LOOKS = [

@@ -10,6 +10,7 @@ from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, JSONField, QuerySet
 from django.db.models.functions import Now
@@ -20,8 +21,8 @@ from jobs.models import Job, JobEvent, JobStep, lent
 from jobs.models.tracked import Status
 from workflows.core.ids import uuid7
 
-LEASE = timedelta(seconds=30)
-HEARTBEAT = timedelta(seconds=10)
+LEASE = timedelta(seconds=settings.JOB_LEASE_SECONDS)
+HEARTBEAT = LEASE / 3
 # Brief jobs that one statement takes; they run one after another.
 BATCH = 8
 

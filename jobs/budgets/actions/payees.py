@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
+from string import capwords
 
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
@@ -17,6 +18,7 @@ from jobs.budgets.models.suggestion import PartStatus as S
 
 PAYEES_SHOWN = 50
 ROWS_SHOWN = 50
+NAMED = ~Q(payee_proposal="")
 Suggestions = QuerySet[Suggestion]
 Mark = tuple[int, str]  # how many suggestions the last payee of a page has, and its key
 
@@ -31,7 +33,7 @@ class Payee:
     latest: date
     text: str  # one of the texts as imported
     category_ids: tuple[str, str]  # the first and the last in their order
-    names: tuple[str, str]
+    names: tuple[str | None, str | None]  # that are proposed
     confidence: float | None  # of the least sure
 
     @property
@@ -42,7 +44,7 @@ class Payee:
     def name(self) -> str:
         """Return the name that is proposed, else the key."""
         first, last = self.names
-        return first if first == last and first else self.key
+        return first if first and first == last else spelled(self.key)
 
     @property
     def category_id(self) -> str:
@@ -58,6 +60,11 @@ class Payee:
 def element_of(key: str) -> str:
     """Return an id for a payee's part of the page: keys hold any letters."""
     return f"p{sha256(key.encode()).hexdigest()[:12]}"
+
+
+def spelled(key: str) -> str:
+    """Return a key as a name: keys are without capitals."""
+    return capwords(key)
 
 
 def page_of(rows: Suggestions, after: Mark | None) -> tuple[list[Payee], Mark | None]:
@@ -91,8 +98,8 @@ def described(rows: Suggestions, keys: Sequence[str]) -> dict[str, Payee]:
             text=Max("imported_payee"),
             first=Min("category_proposal_id"),
             last=Max("category_proposal_id"),
-            first_name=Min("payee_proposal"),
-            last_name=Max("payee_proposal"),
+            first_name=Min("payee_proposal", filter=NAMED),
+            last_name=Max("payee_proposal", filter=NAMED),
             sure=Min("category_confidence"),
         )
     )
@@ -141,7 +148,12 @@ class Focus:
     def name(self) -> str:
         if len(self.payees) == 1:
             return self.payees[0].name
-        return self.key
+        return spelled(self.key)
+
+    @property
+    def before(self) -> str:
+        """Return the name that the proposed one would replace."""
+        return next((r.present_payee for r in self.rows if r.payee_proposal), "")
 
     @property
     def proposal(self) -> Proposed | None:

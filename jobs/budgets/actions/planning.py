@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.db.models import Case, Count, F, Max, Min, Sum, Value, When, Window
 from django.db.models.functions import RowNumber
 
-from jobs.budgets.actions.payees import element_of
+from jobs.budgets.actions.payees import element_of, spelled
 from jobs.budgets.actions.reading import shown
 from jobs.budgets.models import Budget, Suggestion
 from jobs.budgets.models.suggestion import PartStatus as S
@@ -41,6 +41,10 @@ class Planned:
     @property
     def element(self) -> str:
         return element_of(self.key)
+
+    @property
+    def name(self) -> str:
+        return spelled(self.key)
 
     @property
     def rest(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.budgets.ledger.merkle import DIGITS, EPOCH, first_difference
@@ -42,6 +42,7 @@ def at(minute):
     return EPOCH + timedelta(minutes=minute)
 
 
+@settings(deadline=None)
 @given(MINUTES, MINUTES)
 def test_the_time_is_never_too_late(ours, theirs):
     for prune in (lambda node: node, pruned):
@@ -52,6 +53,7 @@ def test_the_time_is_never_too_late(ours, theirs):
             assert found <= at(min(ours ^ theirs))
 
 
+@settings(deadline=None)
 @given(MINUTES.filter(bool), st.integers(29_000_401, 29_000_500))
 def test_what_is_new_is_not_all_that_there_is(known, new):
     known = known | {new - 3}  # a copy that has seen a neighbour

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -226,14 +226,18 @@ def attempts_of(job: Job, *, tracebacks: bool) -> list[JobAttempt]:
 
 def latest_events(job: Job) -> list[JobEvent]:
     """Return the newest events, oldest first."""
-    rows = job.events.select_related("step").order_by("-id")[:EVENTS_SHOWN]
-    return list(rows)[::-1]
+    rows = job.events.select_related("step").order_by("-created_at", "-id")
+    return list(rows[:EVENTS_SHOWN])[::-1]
 
 
 def events_after(job: Job, last: UUID | None) -> list[JobEvent]:
     """Return what happened after the event that a reader has seen last."""
-    rows = job.events.select_related("step").order_by("id")
-    return list((rows.filter(id__gt=last) if last else rows)[:EVENTS_SHOWN])
+    rows = job.events.select_related("step").order_by("created_at", "id")
+    seen = job.events.filter(pk=last).first() if last else None
+    if seen:
+        at = seen.created_at
+        rows = rows.filter(Q(created_at__gt=at) | Q(created_at=at, id__gt=seen.pk))
+    return list(rows[:EVENTS_SHOWN])
 
 
 # --- the header -----------------------------------------------------------------------

@@ -372,6 +372,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"ordering": ["created_at", "id"]},
         ),
         migrations.CreateModel(
             name="Schedule",
@@ -811,7 +812,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="jobevent",
-            index=models.Index(fields=["job", "id"], name="ix_jobevent_job"),
+            index=models.Index(fields=["job", "created_at", "id"], name="ix_jobevent_job"),
         ),
         migrations.AddConstraint(
             model_name="jobevent",

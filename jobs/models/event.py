@@ -35,7 +35,11 @@ class JobEvent(models.Model):
                 condition=models.Q(status__in=Status.values), name="ck_jobevent_status"
             )
         ]
-        indexes = [models.Index(fields=["job", "id"], name="ix_jobevent_job")]
+        # By the database's clock: ids are made by machines whose clocks differ.
+        ordering = ["created_at", "id"]
+        indexes = [
+            models.Index(fields=["job", "created_at", "id"], name="ix_jobevent_job")
+        ]
 
     def __str__(self) -> str:
         return f"{self.status} at {self.created_at}"

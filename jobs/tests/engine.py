@@ -49,7 +49,7 @@ def make_due(job: Job) -> None:
 
 def told(job: Job) -> list[tuple[int, str, str]]:
     """Return the job's history: position of the step (0: the job), status, words."""
-    events = JobEvent.objects.filter(job=job).order_by("id").select_related("step")
+    events = JobEvent.objects.filter(job=job).select_related("step")
     return [(e.step.position if e.step else 0, e.status, e.message) for e in events]
 
 

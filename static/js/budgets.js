@@ -17,7 +17,15 @@
     list()?.querySelectorAll("a[aria-current]").forEach((link) => link.removeAttribute("aria-current"));
     const link = here?.querySelector("a");
     link?.setAttribute("aria-current", "true");
-    link?.scrollIntoView({ block: "nearest" });
+    // The list alone: the page stays where the card put it.
+    const box = here?.closest(".payees");
+    if (box && box.scrollHeight > box.clientHeight) {
+      const over = here.offsetTop - box.scrollTop;
+      if (over < 0) box.scrollTop = here.offsetTop;
+      else if (over + here.offsetHeight > box.clientHeight) {
+        box.scrollTop = here.offsetTop + here.offsetHeight - box.clientHeight;
+      }
+    }
     item()?.querySelectorAll("[data-step]").forEach((step) => {
       step.hidden = Boolean(here) && !neighbour(Number(step.dataset.step));
     });

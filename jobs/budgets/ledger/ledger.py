@@ -53,7 +53,7 @@ class Ledger:
 
     @explained
     def transactions(self, *, since: date | None = None) -> Iterator[LedgerTransaction]:
-        """Iterate in order of date, without deleted rows; ``since`` is the first day."""
+        """Iterate in order of date, without deleted rows; ``since`` is the first."""
         return self.reader.transactions(since=since)
 
     @explained

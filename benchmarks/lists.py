@@ -1,7 +1,8 @@
 """Lists at a thousand and at a million rows: python -m benchmarks.lists [ROWS]
 
-As many walks as jobs; the last figures are of pages that count. Both databases stand side by side on one server and are asked in turn; a figure is the
-median time of a whole request, and the ratio is the large over the small one.
+As many walks as jobs. Both databases stand side by side on one server and are asked in
+turn; a figure is the median time of a whole request, and the ratio is the large over
+the small one. Reports of queues count what ended: they grow with the days they show.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLES = ("jobs_job", "jobs_jobstep", "jobs_jobevent", "jobs_jobattempt")
 CLAIMS = 50  # a second
 LOOK_SECONDS = 0.01
+TURN_SECONDS = 1.0
 
 # Ids are UUIDv7 of the start, as the product's are.
 UUID7 = """
@@ -86,6 +88,10 @@ OLDEST = """
 SELECT max(clock_timestamp() - xact_start) FROM pg_stat_activity
 WHERE datname = %s AND backend_type = 'client backend' AND application_name <> 'claims'
 """
+OTHERS = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()
+AND backend_type = 'client backend'
+"""
 CHECKSUM = """
 SELECT count(*), sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint)
 FROM {table} AS t
@@ -110,7 +116,7 @@ def main() -> None:
         if "turns" in options.only:
             print_turns(in_turn(server, options.rounds), options.jobs)
         if "claims" in options.only:
-            print_claims(server, options.quiet)
+            print_claims(server)
         if "killed" in options.only:
             print_killed(server)
 
@@ -193,6 +199,9 @@ class Server:
     def fingerprint(self, database: str) -> tuple[Any, ...]:
         """Return how much is in each table, and a checksum of all that it says."""
         with self.connect(database) as connection:
+            # The server may still be ending what a killed process has left.
+            while connection.execute(OTHERS, [database]).fetchone() != (0,):
+                time.sleep(LOOK_SECONDS)
             return tuple(
                 connection.execute(CHECKSUM.format(table=table)).fetchone()
                 for table in TABLES
@@ -318,41 +327,60 @@ def print_plans(server: Server) -> None:
     connection.close()
 
 
-def print_claims(server: Server, quiet: float) -> None:
-    """Claims alone, beside a purge, and alone again."""
-    with server.copy() as database:
-        environ = {"DATABASE_URL": f"{server.url}/{database}", "PGAPPNAME": "claims"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.purge_claims", str(CLAIMS)],
-            env={**os.environ, **environ},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout
-        process.stdout.readline()  # it is warm
-        time.sleep(quiet)
-        began = time.monotonic()
-        handrail(server, database)
-        ended = time.monotonic()
-        time.sleep(quiet)
-        claims = json.loads(process.communicate()[0])
-    alone = [taken for at, taken in claims if not began <= at <= ended]
-    beside = [taken for at, taken in claims if began <= at <= ended]
+def print_claims(server: Server) -> None:
+    """Print what claims take beside a purge, and while the same purge is held up.
+
+    It works and stands still in turns of a second: the machine's speed drifts, the
+    ratio stays.
+    """
+    with server.copy() as database, claiming(server, database) as claims:
+        turns: dict[str, list[tuple[float, float]]] = {
+            "alone": [],
+            "beside a purge": [],
+        }
+        process = start_purge(server, database)
+        while process.poll() is None:
+            for name, order in zip(
+                turns, (signal.SIGSTOP, signal.SIGCONT), strict=True
+            ):
+                process.send_signal(order)
+                began = time.monotonic()
+                time.sleep(TURN_SECONDS)
+                # What the order before began is over by then.
+                turns[name].append((began + TURN_SECONDS / 5, time.monotonic()))
+        assert end_of(process) == 0
+    figures = {
+        name: [ms for at, ms in claims if any(a <= at <= b for a, b in spans)]
+        for name, spans in turns.items()
+    }
     print(f"\n| {CLAIMS} claims a second | claims | median, ms | p95, ms |")
     print("|---|---|---|---|")
-    for name, taken in (("alone", alone), ("beside a purge", beside)):
-        print(f"| {name} | {len(taken)} | {middle(taken):.2f} | {p95(taken):.2f} |")
-    ratios = middle(beside) / middle(alone), p95(beside) / p95(alone)
-    print(f"| ratio | | {ratios[0]:.2f} | {ratios[1]:.2f} |")
+    for name, taken in figures.items():
+        middle, p95 = statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
+        print(f"| {name} | {len(taken)} | {middle:.2f} | {p95:.2f} |")
+    alone, beside = figures.values()
+    print(
+        f"| ratio | | {statistics.median(beside) / statistics.median(alone):.2f} | "
+        f"{statistics.quantiles(beside, n=20)[-1] / statistics.quantiles(alone, n=20)[-1]:.2f} |"
+    )
 
 
-def middle(taken: list[float]) -> float:
-    return statistics.median(taken) * 1e3
-
-
-def p95(taken: list[float]) -> float:
-    return statistics.quantiles(taken, n=20)[-1] * 1e3
+@contextmanager
+def claiming(server: Server, database: str) -> Iterator[list[tuple[float, float]]]:
+    """Claim at a steady rate in a process beside; the list is filled at the end."""
+    environ = {"DATABASE_URL": f"{server.url}/{database}", "PGAPPNAME": "claims"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.purge_claims", str(CLAIMS)],
+        env={**os.environ, **environ},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    process.stdout.readline()  # it is warm
+    claims: list[tuple[float, float]] = []
+    yield claims
+    claims += [(at, ms) for at, ms in json.loads(process.communicate()[0])]
 
 
 def print_killed(server: Server) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.program import ROOT, clean_environment, run_python
+from workflows.management.processes import Crew, Gone, kill_group
 
 pytestmark = pytest.mark.slow
 
@@ -180,11 +181,50 @@ def test_a_second_start_keeps_the_data_and_any_end_is_clean(up, data):
     assert (data / "local.env").read_text() == keys
 
 
-def test_when_one_part_dies_the_others_are_stopped_too(up, data):
+def wait_until(condition: Callable[[], bool], log: Path) -> None:
+    deadline = time.monotonic() + STARTED_WITHIN
+    while not condition():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+
+
+def pids(data: Path, word: str) -> set[int]:
+    return {pid for pid, name in processes_of(data).items() if word in name}
+
+
+def test_a_worker_or_a_scheduler_that_dies_is_started_again(up, data):
     product = up()
-    # The first of its processes is the one that was started; its pool comes after.
-    worker = min(pid for pid, name in processes_of(data).items() if "celery" in name)
-    os.kill(worker, signal.SIGKILL)
-    assert product.process.wait(STOPPED_WITHIN) != 0
-    assert "The worker ended with exit code -9" in product.log.read_text()
+    for word, said in (("celery", "Worker 1 ended"), ("scheduler", "The scheduler")):
+        wait_until(lambda word=word: bool(pids(data, word)), product.log)
+        before = pids(data, word)
+        os.kill(min(before), signal.SIGKILL)
+        wait_until(lambda said=said: said in product.log.read_text(), product.log)
+        wait_until(
+            lambda word=word, before=before: bool(pids(data, word) - before),
+            product.log,
+        )
+    assert product.get("/readyz").status == 200
+    assert product.stop() == 0
     assert processes_of(data) == {}
+
+
+def test_when_the_web_server_dies_everything_is_stopped(up, data):
+    product = up()
+    web = min(pids(data, "gunicorn"))
+    os.kill(web, signal.SIGKILL)
+    assert product.process.wait(STOPPED_WITHIN) != 0
+    assert "The web server ended with exit code -9" in product.log.read_text()
+    assert processes_of(data) == {}
+
+
+def test_what_ends_again_and_again_is_given_up(capfd):
+    crew = Crew(dict(os.environ))
+    crew.start("The clock", [sys.executable, "-c", "raise SystemExit(3)"])
+    try:
+        with pytest.raises(Gone, match="The clock ended with exit code 3"):
+            while True:
+                crew.children[0].process.wait()
+                assert crew.look() == ["The clock"]
+        assert len(crew.children[0].starts) == 5
+    finally:
+        kill_group(crew.children[0].process)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F, JSONField, QuerySet
 from django.db.models.functions import Now
 
@@ -25,6 +25,7 @@ LEASE = timedelta(seconds=settings.JOB_LEASE_SECONDS)
 HEARTBEAT = LEASE / 3
 # Brief jobs that one statement takes; they run one after another.
 BATCH = 8
+DEADLOCK = "40P01"  # PostgreSQL's code
 
 
 class Claimed(NamedTuple):
@@ -46,6 +47,10 @@ def claim(queue: str, worker: str) -> Claimed:
             # Another worker took a job of the same exclusive key in this moment: the
             # next look leaves its jobs out.
             continue
+        except OperationalError as error:
+            # Two batches wait for each other's keys; PostgreSQL lets one of them go on.
+            if getattr(error.__cause__, "sqlstate", None) != DEADLOCK:
+                raise
     return Claimed([], more=True)
 
 

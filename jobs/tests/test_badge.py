@@ -25,7 +25,7 @@ from jobs.tests.make import (
     register_kinds,
 )
 from l1walk.actions.tickets import open_ticket
-from tests.conftest import signed_in
+from tests.conftest import make_user, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +146,12 @@ def test_a_subjects_page_shows_its_newest_jobs(account, alice, egon, charlie):
         "jobs/_history.html", {"history": jobs_about(ticket, charlie)}
     )
     assert "Nothing ran for this yet." in empty
+
+
+def test_an_operators_own_jobs_count_too(client, alice):
+    operator = make_user(None, "root", is_superuser=True)
+    job = make_job(operator)
+    make_job(alice)
+    assert badge_of(operator) == Badge(0, 1, 0)
+    response = signed_in(operator).get(reverse("jobs:drawer"))
+    assert [line.job for line in response.context["lines"]] == [job]

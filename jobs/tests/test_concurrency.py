@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from django.db import connection, connections, transaction
@@ -25,6 +26,7 @@ from jobs.tests.claimer import BRIEF, LONG
 from jobs.tests.engine import (
     HOUR,
     QUEUE,
+    change,
     expire,
     outcomes,
     reread,
@@ -190,6 +192,62 @@ def test_no_two_jobs_of_a_key_run_at_once(kind, account, alice, brief):
         ran.append(run.pk)
     assert len(ran) == len(set(ran)) == len(keys)
     assert set(Job.objects.values_list("status", flat=True)) == {"succeeded"}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("keys", [("k1", "k2"), ("k2", "k1")])
+def test_batches_that_wait_for_each_others_keys_are_survived(kind, account, keys):
+    """One of two transactions that hold what the other needs is broken off."""
+
+    def make(queue, key):
+        return Job.objects.create(
+            type=type, account=account, queue=queue, exclusive_key=key
+        )
+
+    type = kind(brief=True)
+    mine = [make(QUEUE, key) for key in keys]
+    theirs = [make("kit-other", key) for key in ("k1", "k2")]
+    waits = Event()
+
+    def other():
+        with transaction.atomic():
+            run_sql("SET LOCAL deadlock_timeout = '20s'")
+            begin(theirs[0])
+            waits.set()
+            until(somebody_waits)
+            begin(theirs[1])
+
+    def batch():
+        waits.wait(60)
+        run_sql("SET deadlock_timeout = '1s'")
+        return claim(QUEUE, "b")
+
+    _none, claimed = at_once([other, batch])
+    assert claimed == ([], False)
+    assert {reread(job).status for job in mine} == {"queued"}
+    assert {reread(job).status for job in theirs} == {"running"}
+
+
+def begin(job):
+    at = reread(job).created_at
+    change(job, status="running", worker="o", lease_until=at, started_at=at)
+
+
+def run_sql(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone() if cursor.description else None
+
+
+def somebody_waits():
+    return run_sql("SELECT count(*) FROM pg_locks WHERE NOT granted")[0] > 0
+
+
+def until(true):
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 # --- processes ------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from jobs.tests.engine import QUEUE, change, reread, statuses, steps_of, take_on
 from workflows.core.errors import UserFixable
 from workflows.core.machine import NotLent
 from workflows.core.migrating import install, remove
+from workflows.core.tests.make import make_parcel
 
 Q, R, S, F, C = Status
 MOVES = {
@@ -262,3 +263,11 @@ def test_rows_say_what_they_are(job):
     ]
     assert str(JobAttempt.objects.get()) == "1: succeeded"
     assert str(JobEvent(status="queued")).startswith("queued at ")
+
+
+def test_other_machines_move_by_their_own_rules(job, account, alice):
+    parcel = make_parcel(account, by=alice)
+    with lent(job), type(parcel).moving(parcel.pk, by=alice) as row:
+        row.send()
+    assert [move.name for move in parcel.moves()] == ["begin", "send"]
+    assert statuses(job) == [(0, Q)]

@@ -6,6 +6,7 @@ import pytest
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
+from jobs.actions import starting
 from jobs.actions.kinds import (
     KINDS,
     UnknownKind,
@@ -16,6 +17,7 @@ from jobs.actions.kinds import (
 )
 from jobs.actions.running import drain, execute
 from jobs.actions.starting import start_job
+from jobs.actions.statements import one_statement
 from jobs.actions.stopping import cancel_job
 from jobs.models import Job, JobEvent, JobStep
 from jobs.tests.engine import (
@@ -155,6 +157,26 @@ def test_a_job_that_waits_for_its_retry_is_found(kind, alice):
     assert (again, again.is_new) == (first, False)
 
 
+def test_a_job_that_ends_between_two_looks_leaves_room(kind, alice, monkeypatch):
+    """It stood in the way, and has ended when somebody looks who it was."""
+
+    def write_and(job, steps, event):
+        written = write(job, steps, event)
+        if not written:
+            cancel_job(first, by=alice)
+        return written
+
+    type = kind(steps=("one",))
+    first = start_job(type, None, by=alice, unique="k")
+    name = "write_at_once" if one_statement() else "write_in_turn"
+    write = getattr(starting, name)
+    monkeypatch.setattr(starting, name, write_and)
+    fresh = start_job(type, None, by=alice, unique="k")
+    assert (fresh.is_new, fresh == first) == (True, False)
+    assert statuses(fresh) == [(0, "queued")]
+    assert steps_of(fresh) == ["queued"]
+
+
 def test_other_keys_and_no_keys_do_not_meet(kind, alice):
     type = kind()
     keys = ("a", "b", None, None)
@@ -235,7 +257,7 @@ def test_workers_serve_the_queues_of_all_kinds(kind):
 
 def test_what_a_job_shows(kind, alice, mona, nora):
     job = start_job(kind(), None, by=alice)
-    assert job.get_absolute_url if hasattr(job, "get_absolute_url") else True
+    assert str(job.pk) in job.get_absolute_url()
     assert [job.concerns(person) for person in (alice, mona, nora)] == [
         True,
         True,

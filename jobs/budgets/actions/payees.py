@@ -238,9 +238,7 @@ def explain(
     for row in rows:
         category = categories.get(row.category_proposal_id)
         if category and category.value and not category.reason:
-            category.reason = category_reason(
-                row.category_evidence, names.get(row.category_proposal_id, "")
-            )
+            category.reason = category_reason(row, names)
         name = payees.get(row.payee_proposal)
         if name and not name.reason:
-            name.reason = payee_reason(row.payee_evidence, row.payee_proposal)
+            name.reason = payee_reason(row)

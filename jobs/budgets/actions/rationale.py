@@ -1,15 +1,18 @@
-"""Why something is proposed, and how far to trust it, in words for people."""
+"""Why something is proposed, and how far to trust it, as a suggestion keeps it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
-from django.utils import dateformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.budgets.engine import Method
+from jobs.budgets.engine import Evidence, Method, Proposal
+from jobs.budgets.engine.rationale import category_rationale, payee_rationale
+from jobs.budgets.models import Suggestion
 
 # From here on tenths are too coarse: 19 in 20 is not 9 in 10.
 FINE = 0.95
@@ -20,7 +23,7 @@ def odds(confidence: float | None) -> str:
     if confidence is None:
         return ""
     if confidence >= FINE:
-        times = int(confidence * 100)
+        times = int(confidence * 100 + 1e-9)
         return _("right about %(n)s times in 100") % {"n": times}
     times = int(confidence * 10 + 0.5)
     if not times:
@@ -30,55 +33,25 @@ def odds(confidence: float | None) -> str:
     ) % {"n": times}
 
 
-def category_reason(evidence: dict[str, Any], category: str) -> str:
-    """Say why a category is proposed: 14 of 15 “Shell” went to Fuel."""
-    found = words_of(evidence) | {"category": category}
-    match evidence.get("method"):
-        case Method.CORRECTIONS:
-            text = _("A person chose %(category)s for “%(payee)s” on %(day)s.")
-            if found["total"]:
-                text += " " + _("Since then %(n)s of %(total)s went there.")
-        case Method.PAYEE_HISTORY:
-            text = _("%(n)s of %(total)s “%(payee)s” went to %(category)s.")
-        case Method.TEXT_MODEL if found["n"]:
-            text = _(
-                "%(n)s of %(total)s “%(payee)s” went to %(category)s, and its words "
-                "fit."
-            )
-        case Method.TEXT_MODEL if found["similar"]:
-            text = _("Its text is like “%(similar)s”, which went to %(category)s.")
-        case Method.TEXT_MODEL:
-            text = _("Its words are like those of others in %(category)s.")
-        case Method.PROVIDER:
-            text = _("The language model found that %(category)s fits best.")
-        case _other:
-            return ""
-    return text % found
+def category_reason(row: Suggestion, names: Mapping[str, str]) -> str:
+    """Say why the category is proposed: 14 of 15 “Shell” went to Fuel."""
+    found = proposal_of(row.category_proposal_id, row.category_evidence)
+    return category_rationale(found, names) if found else ""
 
 
-def payee_reason(evidence: dict[str, Any], payee: str) -> str:
-    """Say why a name is proposed: “14 of 15 like this are named Shell”."""
-    found = words_of(evidence) | {"name": payee}
-    match evidence.get("method"):
-        case Method.CORRECTIONS:
-            text = _("A person named “%(payee)s” so on %(day)s.")
-        case Method.PAYEE_HISTORY:
-            text = _("%(n)s of %(total)s like this are named %(name)s.")
-        case Method.NORMALISATION:
-            text = _("The text without its numbers and places.")
-        case Method.PROVIDER:
-            text = _("The language model found that this is who was paid.")
-        case _other:
-            return ""
-    return text % found
+def payee_reason(row: Suggestion) -> str:
+    found = proposal_of(row.payee_proposal, row.payee_evidence)
+    return payee_rationale(found) if found else ""
 
 
-def words_of(evidence: dict[str, Any]) -> dict[str, Any]:
-    day = evidence.get("corrected_on")
-    return {
-        "payee": evidence.get("payee", ""),
-        "n": evidence.get("n", 0),
-        "total": evidence.get("total", 0),
-        "similar": evidence.get("similar_to", ""),
-        "day": dateformat.format(date.fromisoformat(day), "j M Y") if day else "",
-    }
+def proposal_of(value: str, evidence: Mapping[str, Any]) -> Proposal | None:
+    """Return the engine's proposal again; None where its method is no longer known."""
+    try:
+        method = Method(evidence.get("method", ""))
+    except ValueError:
+        return None
+    known = {field.name for field in fields(Evidence)}
+    kept = {name: found for name, found in evidence.items() if name in known}
+    if kept.get("corrected_on"):
+        kept["corrected_on"] = date.fromisoformat(kept["corrected_on"])
+    return Proposal(value=value, confidence=1, method=method, evidence=Evidence(**kept))

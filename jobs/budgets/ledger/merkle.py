@@ -19,8 +19,9 @@ Trie = Mapping[str, Any]
 def first_difference(ours: Trie, theirs: Trie) -> datetime | None:
     """Return a time at or before the earliest difference, ``None`` if there is none.
 
-    Old branches may have been pruned on either side: where one lacks a branch, all
-    that lies under its parent counts as different.
+    Old branches may have been pruned on either side. Where one lacks a branch, or where
+    the branches left do not add up to the difference of their parent, all that lies
+    under the parent counts as different.
     """
     if digest(ours) == digest(theirs):
         return None
@@ -29,7 +30,9 @@ def first_difference(ours: Trie, theirs: Trie) -> datetime | None:
         branch = next(
             (key for key in "012" if differs(ours.get(key), theirs.get(key))), None
         )
-        if branch is None or not (ours.get(branch) and theirs.get(branch)):
+        if branch is None or hides_some(ours, theirs):
+            break
+        if not (ours.get(branch) and theirs.get(branch)):
             break
         ours, theirs = ours[branch], theirs[branch]
         path += branch
@@ -40,6 +43,14 @@ def differs(ours: Trie | None, theirs: Trie | None) -> bool:
     if ours is None or theirs is None:
         return ours is not theirs
     return digest(ours) != digest(theirs)
+
+
+def hides_some(ours: Trie, theirs: Trie) -> bool:
+    """Is there a difference in a branch that is no longer there?"""
+    rest = digest(ours) ^ digest(theirs)
+    for key in "012":
+        rest ^= digest(ours.get(key) or {}) ^ digest(theirs.get(key) or {})
+    return rest != 0
 
 
 def digest(trie: Trie) -> int:

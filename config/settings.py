@@ -180,6 +180,13 @@ JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
 # Certificate authorities to trust besides the system's, for Actual servers.
 ACTUAL_CA_FILE = env.str("ACTUAL_CA_FILE", default="")
 
+# --- language model -------------------------------------------------------------------
+# "", openai or anthropic (workflows.core.llm). Each account decides whether to use it.
+LLM_PROVIDER = env.str("LLM_PROVIDER", default="")
+LLM_MODEL = env.str("LLM_MODEL", default="")
+LLM_API_KEY = env.str("LLM_API_KEY", default="")
+LLM_BASE_URL = env.str("LLM_BASE_URL", default="")
+
 # --- people ---------------------------------------------------------------------------
 AUTH_USER_MODEL = "workflows.User"
 AUTHENTICATION_BACKENDS = [
@@ -317,6 +324,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "CRITICAL"},
         "django.server": {"handlers": [], "level": "ERROR", "propagate": True},
+        # A line for each request to a budget server says nothing that the job does not.
+        "httpx": {"level": "WARNING"},
         # Names the person who failed to log in; the table of attempts has it already.
         "axes": {"level": "ERROR"},
         # Says for every connection that a broker in a folder has no host name.

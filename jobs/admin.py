@@ -50,7 +50,7 @@ class EventInline(Part):
     verbose_name_plural = gettext_lazy("history")
     fields = ("created_at", "step", "status", "message")
     readonly_fields = fields
-    ordering = ("id",)
+    ordering = ("created_at", "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobEvent]:
         return super().get_queryset(request).select_related("step")

@@ -1,5 +1,6 @@
 """A pytest plugin: which tests this run can make, and what became of each.
 
+What a test has measured, `record_property("figure", "...")`, is shown at the end.
 `--outcomes=FILE` writes a JSON object of test id to outcome and reason, which
 `tests.run` adds up over its runs.
 """
@@ -73,6 +74,20 @@ def pytest_configure(config: pytest.Config) -> None:
     # Under xdist the workers send their reports to the controller, which records.
     if path is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(OutcomeRecorder(path))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    figures = [
+        str(value)
+        for result in ("passed", "failed")
+        for report in terminalreporter.getreports(result)
+        for name, value in report.user_properties
+        if name == "figure" and report.when == "call"
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        for words in sorted(figures):
+            terminalreporter.write_line(words)
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:

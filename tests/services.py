@@ -98,12 +98,12 @@ def postgres(
 
 
 @contextmanager
-def redis() -> Iterator[str]:
+def redis(*, port: int | None = None) -> Iterator[str]:
     """Lend the URL of an empty Redis that keeps nothing on disk."""
     program = shutil.which("redis-server")
     if program is None:
         raise ServiceMissing("Redis is not installed: apt-get install redis-server")
-    port = free_port()
+    port = port or free_port()
     url = f"redis://127.0.0.1:{port}/0"
     command = [program, "--bind", "127.0.0.1", "--port", str(port)]
     command += ["--save", "", "--appendonly", "no", "--databases", "64"]

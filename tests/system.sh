@@ -19,6 +19,7 @@ find_missing() {
     has redis-server || missing="$missing redis-server"
     has dot || missing="$missing graphviz"
     has npm || missing="$missing nodejs npm"
+    has c++ || missing="$missing g++"
 }
 
 find_missing

@@ -195,12 +195,10 @@ def planned(
 
 
 def waiting(queue: str) -> QuerySet[Job]:
-    """Return the queue's due jobs, longest waiting first, locked where that is done."""
+    """Return the queue's due jobs, longest waiting first."""
     # What this release does not know is left to workers that do.
     known = Job.objects.filter(queue=queue, type__in=KINDS)
     rows = known.due().free().order_by("run_after", "id")
-    if connection.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(skip_locked=True, of=("self",))
     timed: QuerySet[Job] = rows.annotate(clock=Now())
     return timed
 

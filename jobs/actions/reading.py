@@ -254,10 +254,21 @@ class Badge:
         return bool(self.running or self.waiting)
 
 
+def own_jobs(user: User) -> Jobs:
+    """Return what a person asked for; of an operator, what a day brought.
+
+    Every index begins with an account, and an operator has none.
+    """
+    mine = Job.objects.visible_to(user).filter(created_by=user)
+    if user.account_id is None:
+        mine = mine.filter(id__gte=first_id_at(timezone.now() - REMINDED))
+    return mine
+
+
 def badge_of(user: User) -> Badge:
     """Count one's jobs under way, and a day's failures that nobody tried again."""
-    mine = Job.objects.visible_to(user).filter(created_by=user)
-    unended = mine.filter(status__in=(Status.QUEUED, Status.RUNNING))
+    mine = own_jobs(user)
+    unended = mine.filter(Q(status=Status.QUEUED) | Q(status=Status.RUNNING))
     found = list(unended.values_list("status", flat=True)[: 2 * MOST_COUNTED])
     again = Job.objects.filter(retry_of=OuterRef("pk"))
     failed = (
@@ -277,5 +288,4 @@ def badge_of(user: User) -> Badge:
 
 def latest_of(user: User) -> list[Line]:
     """Return the person's own last jobs, for the drawer."""
-    mine = Job.objects.visible_to(user).filter(created_by=user)
-    return lines(mine.order_by("-id")[:LATEST], user)
+    return lines(own_jobs(user).order_by("-id")[:LATEST], user)

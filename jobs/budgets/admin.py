@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
@@ -35,20 +35,27 @@ class OfBudget(ReadOnly, TenantAdmin):
 class BudgetAdmin(ReadOnly, TenantAdmin):
     """Budgets; of their passwords not even the sealed text."""
 
-    list_display = ("name", "kind", "server_url", "synced_at", "suggested")
+    list_display = ("name", "kind", "server_url", "synced_at")
     list_filter = ("kind",)
     search_fields = ("name",)
     ordering = ("name",)
-    exclude = SEALED
-    readonly_fields = ("file", "counts", "created_at", "synced_at")
+    # Named one by one: what is not here is not shown, the sealed passwords above all.
+    fields = (
+        "name",
+        "account",
+        "kind",
+        "server_url",
+        "file_id",
+        "file",
+        "counts",
+        "created_at",
+        "created_by",
+        "synced_at",
+    )
+    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request).defer(*SEALED)
-        return rows.annotate(suggested=Count("suggestions"))
-
-    @admin.display(description=gettext_lazy("suggestions"))
-    def suggested(self, obj: Any) -> int:
-        return int(obj.suggested)
+        return super().get_queryset(request).defer(*SEALED)
 
     def view_on_site(self, obj: Budget) -> str:
         return obj.get_absolute_url()

@@ -14,13 +14,11 @@ import pytest
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models.fields.json import KeyTextTransform
 
 from jobs.actions.running import execute
 from jobs.actions.starting import start_job
 from jobs.actions.stopping import cancel_job, retry_job
 from jobs.models import Job, JobAttempt, JobEvent, JobStep, Schedule
-from jobs.models.schedule import check_cron
 from jobs.tests.engine import change, reread, take_one
 from workflows.core.errors import UserFixable
 

@@ -1,4 +1,4 @@
-"""Every state and every transition of jobs and steps, and the event that each leaves."""
+"""Every state and every transition of jobs and steps, and the events they leave."""
 
 from __future__ import annotations
 
@@ -238,8 +238,8 @@ def test_events_and_attempts_are_never_changed(job):
         connection.cursor() as cursor,
     ):
         cursor.execute("UPDATE jobs_jobevent SET status = 'failed'")
+    event.status = F
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
-        event.status = F
         event.save()
 
 

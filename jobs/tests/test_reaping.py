@@ -9,8 +9,9 @@ from django.db.models.functions import Now
 
 from jobs.actions import reaping
 from jobs.actions.guard import Guard
-from jobs.actions.kinds import KINDS
+from jobs.actions.kinds import KINDS, kind_of
 from jobs.actions.reaping import reap
+from jobs.actions.run import Run
 from jobs.actions.running import execute
 from jobs.actions.settling import settle_lost
 from jobs.actions.starting import start_job
@@ -152,9 +153,8 @@ def test_a_reaper_that_comes_second_changes_nothing(lost, caplog, monkeypatch):
     stale = reread(job)
     assert reap() == 1
     history = told(job)
-    for late in (settle_lost,):
-        with pytest.raises(LeaseLost):
-            late(stale)
+    with pytest.raises(LeaseLost):
+        settle_lost(stale)
     caplog.clear()
     monkeypatch.setattr(reaping, "settle_lost", refuse)
     change(
@@ -178,7 +178,7 @@ def test_a_worker_that_came_back_keeps_its_job(lost, kind):
     job = lost()
     stale = reread(job)
     back = Guard()
-    [run] = [r for r in run_of(job)]
+    run = run_of(job)
     with back.holding([run]):
         back.keep_leases()
         assert run.told is None
@@ -191,12 +191,9 @@ def test_a_worker_that_came_back_keeps_its_job(lost, kind):
 
 def run_of(job):
     """Return the run as its own worker has it."""
-    from jobs.actions.kinds import kind_of
-    from jobs.actions.run import Run
-
     row = reread(job)
     row.ordered = list(row.steps.order_by("position"))
-    return [Run(row, kind_of(row.type))]
+    return Run(row, kind_of(row.type))
 
 
 def test_a_job_that_was_deleted_meanwhile_is_passed_over(lost, monkeypatch):

@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models.functions import Now
 
 from jobs.actions import running
-from jobs.actions.kinds import KINDS, kind_of
+from jobs.actions.kinds import kind_of
 from jobs.actions.run import CANCELED, HANDED_BACK, LOST, TIMED_OUT
 from jobs.actions.running import drain, execute
 from jobs.actions.settling import (
@@ -32,7 +32,7 @@ from jobs.tests.engine import (
     take_one,
     told,
 )
-from workflows.core.errors import AdminRequired, Problem, Temporary, UserFixable
+from workflows.core.errors import AdminRequired, Temporary, UserFixable
 from workflows.core.secrets import SealError
 from workflows.core.tests.make import make_parcel
 
@@ -353,36 +353,20 @@ def test_the_first_reason_to_stop_counts(kind, alice):
     assert run.told[0] == TIMED_OUT
 
 
-def test_cleaning_up_on_the_way_out(kind, alice):
+def test_the_work_cleans_up_on_the_way_out(kind, alice):
     cleaned = []
 
     def work(run):
+        run.tell(CANCELED)
         try:
             run.progress(1, 2)
         finally:
             cleaned.append(True)
 
     job = start_job(kind(work), None, by=alice)
-    run = take_one()
-    work_of = KINDS[job.type].work
-    assert work_of is work
-    run.step = None
-    run.tell(CANCELED)
-    run.checkpoint = lambda: None  # told just after the last safe point
-    execute(run)
+    drain(QUEUE)
     assert cleaned == [True]
-
-
-def test_every_problem_has_a_category():
-    assert {
-        kind.category
-        for kind in Problem.__subclasses__()
-        if kind.__module__ == "workflows.core.errors"
-    } == {
-        "user_fixable",
-        "admin_required",
-        "temporary",
-    }
+    assert (reread(job).status, reread(job).done) == ("canceled", 0)
 
 
 def test_a_job_that_was_asked_to_stop_is_not_tried_again(kind, alice):

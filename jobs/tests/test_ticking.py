@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import timedelta
 
 import pytest
 from django.core.cache import caches
 from django.core.management import call_command
+from django.db import OperationalError
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobs.actions.kinds import KINDS
+from jobs.actions.kinds import KINDS, queues
 from jobs.actions.starting import start_job
 from jobs.actions.ticking import FORGOTTEN, OVERDUE, overdue, tick
+from jobs.management.commands import scheduler
 from jobs.models import Job, Schedule, Worker
 from jobs.tests.engine import HOUR, QUEUE, change, expire, reread, take_one
 from workflows.core.tests.make import make_parcel
@@ -111,20 +114,12 @@ def test_workers_that_were_not_seen_for_long_are_forgotten(db):
 def test_a_tick_of_a_product_at_rest_is_cheap(kind, django_assert_max_num_queries):
     Schedule.objects.all().delete()
     kind()
-    from jobs.actions.kinds import queues
-
     with django_assert_max_num_queries(len(queues()) + 3):
         tick()
 
 
 # --- the process that ticks -----------------------------------------------------------
 def test_the_scheduler_ticks_until_it_is_told_to_stop(monkeypatch, caplog):
-    import signal
-
-    from django.db import OperationalError
-
-    from jobs.management.commands import scheduler
-
     handlers, ticks = {}, []
 
     def one():

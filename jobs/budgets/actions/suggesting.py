@@ -9,18 +9,19 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs.actions.run import Run
+from jobs.budgets.actions.consulting import Adviser, Columns
+from jobs.budgets.actions.learning import (
+    corrections,
+    example,
+    key_of,
+    renamings,
+    teaches,
+    text_of,
+    transaction,
+)
 from jobs.budgets.actions.opening import open_budget
 from jobs.budgets.actions.syncing import budget_of
-from jobs.budgets.engine import (
-    CategoryEngine,
-    Correction,
-    Example,
-    PayeeEngine,
-    Proposal,
-    Renaming,
-    Transaction,
-    payee_key,
-)
+from jobs.budgets.engine import CategoryEngine, PayeeEngine, Proposal
 from jobs.budgets.ledger import LedgerTransaction
 from jobs.budgets.models import Budget, Suggestion
 from jobs.budgets.models.suggestion import PartStatus as S
@@ -33,35 +34,37 @@ def generate(run: Run) -> None:
     run.progress(0, None, _("Reading the transactions"))
     rows = read(budget)
     engine = Engine(budget, rows, run)
+    adviser = Adviser(run, budget)
     open_rows = {row.id: row for row in rows if wants_suggestion(row)}
     before = {row.transaction_id: row for row in budget.suggestions.all()}
     new = [row for pk, row in open_rows.items() if pk not in before]
-    again = [
-        before[pk].pk
-        for pk in open_rows.keys() & before.keys()
-        if before[pk].category_status in (S.APPLIED, S.SKIPPED)
-    ]
+    known = [before[pk] for pk in open_rows.keys() & before.keys()]
+    again = [row for row in known if row.category_status in (S.APPLIED, S.SKIPPED)]
+    bare = [row for row in known if adviser.model and is_bare(row)]
     orphans = [
         row.pk
         for pk, row in before.items()
         if pk not in open_rows and row.status == S.PENDING
     ]
-    proposed = [engine.columns(row) for row in run_through(run, new)]
+    wanted = new + [open_rows[row.transaction_id] for row in again + bare]
+    proposed = propose(run, engine, adviser, wanted)
     with run.completing():
         begin_many(
-            (
-                begun(budget, row, columns)
-                for row, columns in zip(new, proposed, strict=True)
-            ),
+            (begun(budget, row, proposed[row.id]) for row in new),
             by=run.job.created_by,
         )
-        renew(budget, again, open_rows, engine)
+        renew([row.pk for row in again], open_rows, proposed)
+        for row in bare:
+            change_pending(row.pk, proposed[row.transaction_id])
         Suggestion.objects.filter(pk__in=orphans).delete()
         run.result = {
             "created": len(new),
             "renewed": len(again),
             "dropped": len(orphans),
-            "proposed": sum(bool(c["category_proposal_id"]) for c in proposed),
+            "proposed": sum(
+                bool(proposed[row.id]["category_proposal_id"]) for row in new
+            ),
+            **adviser.report,
         }
 
 
@@ -72,21 +75,51 @@ def retry_payee(run: Run) -> None:
     run.progress(0, None, _("Reading the transactions"))
     rows = read(budget)
     engine = Engine(budget, rows, run)
+    adviser = Adviser(run, budget)
     by_id = {row.id: row for row in rows if wants_suggestion(row)}
-    pending = Suggestion.objects.filter(
-        budget=budget, payee_key=key, category_status=S.PENDING
-    )
+    pending = [
+        row
+        for row in budget.suggestions.filter(payee_key=key, category_status=S.PENDING)
+        if row.transaction_id in by_id
+    ]
+    wanted = [by_id[row.transaction_id] for row in pending]
+    proposed = propose(run, engine, adviser, wanted, anew=True)
     with run.completing():
-        changed = 0
-        for row in pending.select_for_update(of=("self",)):
-            if found := by_id.get(row.transaction_id):
-                columns = engine.columns(found)
-                # A new proposal is no change of state: the row is as open as before.
-                Suggestion.objects.filter(pk=row.pk, category_status=S.PENDING).update(
-                    **{name: columns[name] for name in PROPOSED_CATEGORY}
-                )
-                changed += 1
-        run.result = {"renewed": changed}
+        changed = sum(
+            change_pending(row.pk, proposed[row.transaction_id]) for row in pending
+        )
+        run.result = {"renewed": changed, **adviser.report}
+
+
+def propose(
+    run: Run,
+    engine: Engine,
+    adviser: Adviser,
+    rows: Sequence[LedgerTransaction],
+    *,
+    anew: bool = False,
+) -> dict[str, Columns]:
+    """Return what is proposed for each row: by the engine, else by the adviser."""
+    proposed = {row.id: engine.columns(row) for row in run_through(run, rows)}
+    unsure = [row for row in rows if not proposed[row.id]["category_proposal_id"]]
+    for pk, columns in adviser.advise(unsure, anew=anew).items():
+        proposed[pk] |= columns
+    return proposed
+
+
+def is_bare(row: Suggestion) -> bool:
+    """Is it still to be reviewed, without anything to approve?"""
+    return row.category_status == S.PENDING and not row.category_proposal_id
+
+
+def change_pending(pk: Any, columns: Columns) -> int:
+    """Propose another category, unless somebody has decided meanwhile.
+
+    That is no change of state: the row is as open as before.
+    """
+    return Suggestion.objects.filter(pk=pk, category_status=S.PENDING).update(
+        **{name: columns[name] for name in PROPOSED_CATEGORY}
+    )
 
 
 PROPOSED_CATEGORY = ("category_proposal_id", "category_confidence", "category_evidence")
@@ -119,19 +152,11 @@ class Engine:
         known = {category.ledger_id for category in budget.categories.all()}
         self.categories = CategoryEngine().fit(
             [example(row) for row in rows if teaches(row)],
-            [
-                Correction(
-                    payee=lesson.imported_payee,
-                    category=lesson.category_id,
-                    at=lesson.at,
-                )
-                for lesson in lessons
-                if lesson.category_id in known
-            ],
+            corrections(lessons, known),
         )
         self.payees = PayeeEngine().fit(renamings(rows, lessons))
 
-    def columns(self, row: LedgerTransaction) -> dict[str, Any]:
+    def columns(self, row: LedgerTransaction) -> Columns:
         """Return what is proposed for a row, as columns of a suggestion."""
         category = self.categories.suggest(transaction(row))
         payee = self.payees.suggest(text_of(row))
@@ -157,64 +182,7 @@ def evidence(proposal: Proposal | None) -> dict[str, Any]:
     return {"method": str(proposal.method), **found}
 
 
-def text_of(row: LedgerTransaction) -> str:
-    """Return the best text that is known of who was paid."""
-    return row.imported_payee or row.payee_name
-
-
-def transaction(row: LedgerTransaction) -> Transaction:
-    return Transaction(
-        date=row.date,
-        payee=text_of(row),
-        amount=row.amount,
-        account=row.account_id,
-        notes=row.notes,
-        transfer=row.transfer,
-    )
-
-
-def teaches(row: LedgerTransaction) -> bool:
-    """Is it a decision of the past, or a transfer, which has no category?"""
-    return (row.category_id is not None or row.transfer) and not (
-        row.parent or row.off_budget or row.starting_balance
-    )
-
-
-def example(row: LedgerTransaction) -> Example:
-    return Example(
-        date=row.date,
-        payee=text_of(row),
-        amount=row.amount,
-        account=row.account_id,
-        notes=row.notes,
-        transfer=row.transfer,
-        category="" if row.transfer else row.category_id or "",
-    )
-
-
-def renamings(rows: list[LedgerTransaction], lessons: Iterable[Any]) -> list[Renaming]:
-    """Return the names that people keep for what banks write."""
-    found = [
-        Renaming(imported=row.imported_payee, payee=row.payee_name, date=row.date)
-        for row in rows
-        if row.imported_payee
-        and row.payee_name
-        and not row.transfer
-        # As imported: nobody has named it yet.
-        and row.imported_payee != row.payee_name
-    ]
-    return found + [
-        Renaming(
-            imported=lesson.imported_payee, payee=lesson.payee, date=lesson.at.date()
-        )
-        for lesson in lessons
-        if lesson.payee
-    ]
-
-
-def begun(
-    budget: Budget, row: LedgerTransaction, columns: dict[str, Any]
-) -> Suggestion:
+def begun(budget: Budget, row: LedgerTransaction, columns: Columns) -> Suggestion:
     return Suggestion(
         account_id=budget.account_id,
         budget=budget,
@@ -232,7 +200,7 @@ def present(row: LedgerTransaction) -> dict[str, Any]:
         "account_name": row.account_name[:200],
         "imported_payee": text_of(row)[:500],
         "notes": row.notes,
-        "payee_key": payee_key(text_of(row))[:200],
+        "payee_key": key_of(row),
         "present_payee": row.payee_name[:200],
         "present_payee_id": row.payee_id or "",
         "present_category_id": row.category_id or "",
@@ -240,10 +208,9 @@ def present(row: LedgerTransaction) -> dict[str, Any]:
 
 
 def renew(
-    budget: Budget,
     pks: list[Any],
     rows: dict[str, LedgerTransaction],
-    engine: Engine,
+    proposed: dict[str, Columns],
 ) -> None:
     """Open suggestions again whose transaction lost its category once more."""
     with moving_many(
@@ -252,7 +219,7 @@ def renew(
         for suggestion in held:
             row = rows[suggestion.transaction_id]
             suggestion.renew_category()
-            columns = engine.columns(row) | present(row)
+            columns = proposed[row.id] | present(row)
             wants_payee = columns.pop("payee_status") == S.PENDING
             if wants_payee and suggestion.payee_status in (S.APPLIED, S.SKIPPED):
                 suggestion.renew_payee()

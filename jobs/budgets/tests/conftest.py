@@ -11,10 +11,6 @@ from tests.conftest import *  # noqa: F403  (the cast)
 from workflows.core.secrets import Secret
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "actual: needs the real Actual server")
-
-
 @pytest.fixture(scope="session")
 def installed() -> None:
     """Actual's programs are here, or the test says why not."""

@@ -20,7 +20,7 @@ from jobs.budgets.forms import FileForm, ServerForm, name_is_taken
 from jobs.budgets.ledger import list_files
 from jobs.budgets.ledger.explaining import wrong_password
 from jobs.budgets.models import Budget
-from jobs.budgets.views.finding import can_connect, own_account
+from jobs.budgets.views.finding import can_connect, own_account, posted
 from workflows.core.errors import Problem
 from workflows.core.http import UserRequest, see_other
 from workflows.core.secrets import SealError, Secret, seal, unseal
@@ -37,7 +37,7 @@ def connect(request: UserRequest) -> HttpResponse:
     """Step 1: the server's address and password."""
     own_account(request)
     request.session.pop(KEPT, None)
-    form = ServerForm(request.POST or None)
+    form = ServerForm(posted(request))
     if request.method == "POST" and form.is_valid() and look(request, form):
         return see_other("budgets:connect_file")
     status = 422 if form.is_bound else 200
@@ -99,7 +99,7 @@ def connect_file(request: UserRequest) -> HttpResponse:
     files = kept["files"]
     first: dict[str, Any] = files[0] if len(files) == 1 else {}
     form = FileForm(
-        request.POST or None,
+        posted(request),
         account=account,
         files=files,
         initial={"file_id": first.get("file_id"), "name": first.get("name", "")},

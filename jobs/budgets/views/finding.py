@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
+from django.http.request import QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
@@ -37,3 +38,8 @@ def own_account(request: UserRequest) -> Account:
             _("A budget belongs to an account: sign in as somebody of that account.")
         )
     return request.user.account
+
+
+def posted(request: UserRequest) -> QueryDict | None:
+    """Return what was sent, for a form; None where nothing was, so that it is fresh."""
+    return request.POST if request.method == "POST" else None

@@ -23,7 +23,7 @@ from jobs.budgets.actions.uploads import (
 from jobs.budgets.forms import ChoiceForm, ImportForm, name_is_taken
 from jobs.budgets.ledger import Choose
 from jobs.budgets.models import Budget
-from jobs.budgets.views.finding import can_connect, own_account
+from jobs.budgets.views.finding import can_connect, own_account, posted
 from workflows.core.errors import Problem
 from workflows.core.http import UserRequest, see_other
 
@@ -72,7 +72,7 @@ def import_choice(request: UserRequest) -> HttpResponse:
         return see_other("budgets:import_file")
     asked = kept["asked"]
     form = ChoiceForm(
-        request.POST or None,
+        posted(request),
         question=asked["question"],
         options=[(value, WORDS.get(value, value)) for value in asked["options"]],
     )

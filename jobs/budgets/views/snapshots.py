@@ -29,6 +29,7 @@ from jobs.budgets.views.finding import (
     can_keep,
     find_budget,
     find_snapshot,
+    posted,
 )
 from jobs.budgets.views.saying import counted
 from workflows.core.errors import Problem
@@ -121,7 +122,7 @@ def snapshot_restore(request: UserRequest, pk: UUID, snapshot: UUID) -> HttpResp
     day = timezone.localtime(row.created_at).date()
     name = _("%(name)s, as of %(day)s") % {"name": row.budget.name, "day": day}
     form = NameForm(
-        request.POST or None, account=row.budget.account, initial={"name": name[:120]}
+        posted(request), account=row.budget.account, initial={"name": name[:120]}
     )
     if request.method == "POST" and form.is_valid():
         need_whole(row)

@@ -1,0 +1,93 @@
+"""A ground for each scenario: an own database on this run's PostgreSQL, an own Redis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.faults.ground import Broker, Ground
+from tests.faults.ledger import LIMIT_SECONDS, figure
+
+TEMPLATE = "handrail_faults"
+LOCK = 20_250_401  # whoever holds it makes the template
+ENABLED = "UPDATE jobs_schedule SET enabled = false"
+
+
+def place(name: str) -> str:
+    """Return the address of a database on the server of this run."""
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
+@contextmanager
+def server() -> Iterator[psycopg.Connection]:
+    with psycopg.connect(place("postgres"), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A migrated database, made by whichever of the test workers comes first."""
+    with server() as postgres:
+        postgres.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        found = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if not postgres.execute(found, [TEMPLATE]).fetchone():
+            draft = f"{TEMPLATE}_draft"
+            postgres.execute(f"DROP DATABASE IF EXISTS {draft}")
+            postgres.execute(f"CREATE DATABASE {draft}")
+            folder = tmp_path_factory.mktemp("template")
+            ground = Ground(folder, place(draft), DATABASE_URL=place(draft))
+            ground.run("migrate", "--verbosity=0")
+            with psycopg.connect(place(draft), autocommit=True) as connection:
+                connection.execute(ENABLED)  # no jobs but the scenario's
+            postgres.execute(f"ALTER DATABASE {draft} RENAME TO {TEMPLATE}")
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(template: str) -> Iterator[str]:
+    name = f"{template}_{uuid4().hex[:12]}"
+    words = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
+    with server() as postgres:
+        make = sql.SQL("CREATE DATABASE {name} TEMPLATE {template}")
+        postgres.execute(make.format(**words))
+    yield place(name)
+    with server() as postgres:
+        drop = sql.SQL("DROP DATABASE {name} WITH (FORCE)")
+        postgres.execute(drop.format(**words))
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    found = Broker()
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def ground(database: str, broker: Broker, tmp_path: Path) -> Iterator[Ground]:
+    found = Ground(tmp_path, database, DATABASE_URL=database, REDIS_URL=broker.url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def report(
+    record_property: Callable[[str, object], None],
+) -> Callable[..., None]:
+    """Check the figures of a scenario and have them shown at the end of the run."""
+
+    def check(
+        ground: Ground, name: str, *faults: float, limit: float = LIMIT_SECONDS
+    ) -> None:
+        record_property("figure", figure(ground.ledger, name, faults, limit))
+
+    return check

@@ -1,0 +1,50 @@
+"""Kinds of jobs that behave well, or badly on purpose."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+from jobs.actions.kinds import job_kind
+from jobs.actions.run import Run
+from tests.faults.models import Effect
+from tests.faults.names import (
+    CAREFUL,
+    EFFECT,
+    GRACE,
+    MINUTE,
+    OVERLONG,
+    STEPS,
+    STUBBORN,
+    TIMEOUT,
+)
+
+
+def effect(run: Run) -> None:
+    """Work for so many tenths of a second, then leave an effect, once."""
+    rounds = int(run.job.metadata["rounds"])
+    for done in range(rounds):
+        run.progress(done, rounds)
+        time.sleep(0.1)
+    assert run.step is not None
+    with run.completing():
+        Effect.objects.create(
+            job_id=run.job.pk, step=run.step.step_type, attempt=run.job.attempt
+        )
+
+
+job_kind(EFFECT, label="Effect", timeout=MINUTE, steps=STEPS)(effect)
+job_kind(CAREFUL, label="Careful", timeout=MINUTE, steps=STEPS, repeatable=False)(
+    effect
+)
+
+
+def stubborn(run: Run) -> None:
+    """Never look up from the work; have a child and a grandchild that never end."""
+    subprocess.run(["sh", "-c", "sleep 1000 & sleep 1000; true"], check=False)
+    while True:
+        time.sleep(0.1)
+
+
+job_kind(STUBBORN, label="Stubborn", timeout=MINUTE, grace=GRACE)(stubborn)
+job_kind(OVERLONG, label="Overlong", timeout=TIMEOUT, grace=GRACE)(stubborn)

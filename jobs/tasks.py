@@ -41,9 +41,7 @@ def watch_over(**_kwargs: Any) -> None:
     guard().start()
 
 
-@job_kind(
-    "jobs.purge", label=gettext_lazy("Nightly purge"), timeout=timedelta(hours=3)
-)
+@job_kind("jobs.purge", label=gettext_lazy("Nightly purge"), timeout=timedelta(hours=3))
 def purge_what_is_old(run: Run) -> dict[str, Any]:
     """Do as ``manage.py purge`` does; a run that was stopped has less left to do."""
     ends: dict[str, Swept] = {}

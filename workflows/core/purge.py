@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection, models, transaction
 from django.utils import timezone
@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 CHUNK = 10_000
 FIRST, LEAST = 1_000, 100
 CHUNK_SECONDS = 0.1
+# It is in no hurry: after each chunk it rests for this share of the chunk's time, so
+# that what others write in between does not queue behind it.
+REST = 0.25
 
 Sweep = Callable[[datetime, bool], Iterator[int]]
 
@@ -38,7 +41,8 @@ class Rule:
     label: str | Promise
 
 
-class Swept(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Swept:
     """How far a rule is: after each of its chunks, and once more at its end."""
 
     rule: Rule
@@ -101,7 +105,7 @@ class Pace:
         self.most = most
 
     def took(self, seconds: float) -> None:
-        if seconds > 2 * CHUNK_SECONDS:
+        if seconds > 1.5 * CHUNK_SECONDS:
             self.rows = max(min(LEAST, self.most), self.rows // 2)
         elif seconds < CHUNK_SECONDS / 2:
             self.rows = min(self.most, self.rows * 2)
@@ -131,11 +135,13 @@ def delete_ranges(
         keys = keys.order_by("pk").values_list("pk", flat=True)
         end = next(iter(keys[pace.rows - 1 : pace.rows]), None)
         count = delete_range(rows, children, after, end)
-        pace.took(time.monotonic() - started)
+        seconds = time.monotonic() - started
         yield count
         if end is None:
             return
         after = end
+        pace.took(seconds)
+        time.sleep(seconds * REST)
 
 
 def delete_range(

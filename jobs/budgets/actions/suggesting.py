@@ -86,7 +86,11 @@ def retry_payee(run: Run) -> None:
     proposed = propose(run, engine, adviser, wanted, anew=True)
     with run.completing():
         changed = sum(
-            change_pending(row.pk, proposed[row.transaction_id]) for row in pending
+            change_pending(row.pk, columns)
+            for row in pending
+            # A language model that does not answer now takes back nothing.
+            if (columns := proposed[row.transaction_id])["category_proposal_id"]
+            or not adviser.failure
         )
         run.result = {"renewed": changed, **adviser.report}
 

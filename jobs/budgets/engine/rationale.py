@@ -15,6 +15,11 @@ def category_rationale(proposal: Proposal, names: Mapping[str, str]) -> str:
     evidence = proposal.evidence
     if proposal.method is Method.PROVIDER:
         text = gettext("The language model reads '%(payee)s' as %(value)s")
+        if evidence.total:
+            text = gettext(
+                "The language model reads '%(payee)s' as %(value)s; people agreed with "
+                "it on %(n)s of %(total)s payees here"
+            )
     elif evidence.corrected_on:
         text = gettext("Somebody moved '%(payee)s' to %(value)s on %(day)s")
     elif evidence.n:

@@ -38,6 +38,11 @@ def make_proposal(method, value="id-1", **evidence):
             make_proposal(Method.PROVIDER, payee="100 % Shell"),
             "The language model reads '100 % Shell' as Fuel",
         ),
+        (
+            make_proposal(Method.PROVIDER, n=4, total=5),
+            "The language model reads 'Shell' as Fuel; people agreed with it on 4 of 5 "
+            "payees here",
+        ),
     ],
 )
 def test_a_category_says_what_it_rests_on(proposal, text):

@@ -92,9 +92,7 @@ def run(type: str, *, to: str = "succeeded") -> Job:
 
 def at_once(job: Job) -> None:
     """Do not wait for the next attempt."""
-    Job.objects.filter(pk=job.pk).update(
-        run_after=datetime.now(UTC) - timedelta(days=1)
-    )
+    Job.objects.filter(pk=job.pk).update(run_after=job.created_at)
 
 
 def on_server(actual, budget):

@@ -118,7 +118,7 @@ class Bar:
 
 @contextmanager
 def told_to_stop() -> Iterator[list[int]]:
-    """Note a signal that asks for an end, so that the chunk is finished; obey a second."""
+    """Note a signal that asks for an end: the chunk is finished. Obey a second one."""
     told: list[int] = []
 
     def note(number: int, _frame: object) -> None:

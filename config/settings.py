@@ -120,11 +120,14 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# A Redis that does not answer is one that is down: nobody waits for it for longer.
+REDIS_PATIENCE = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
 if REDIS_URL:
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
+            "OPTIONS": REDIS_PATIENCE,
         }
     }
     CACHES["bells"] = CACHES["default"] | {"KEY_PREFIX": "bells"}
@@ -159,7 +162,7 @@ if REDIS_URL:
         "unacked_restore_throttle": 1,
         # Who rings the doorbell does not wait: the schedule finds the work anyway.
         "max_retries": 0,
-        "socket_connect_timeout": 2,
+        **REDIS_PATIENCE,
     }
 else:
     BROKER_DIR = DATA_DIR / "broker"

@@ -96,7 +96,7 @@ class LanguageModel:
         fault = self.faults.popleft() if self.faults else Fault()
         if fault.hangs:
             self.closing.wait(60)
-        if fault.status == 200 and key_of(vendor, headers) != KEY:
+        if fault.status == 200 and key_of(headers) != KEY:
             fault = Fault(401, code=WRONG_KEY[vendor])
         elif fault.status == 200 and body["model"] != MODELS[vendor]:
             fault = Fault(404, code=UNKNOWN_MODEL[vendor])
@@ -115,10 +115,10 @@ WRONG_KEY = {"openai": "invalid_api_key", "anthropic": "authentication_error"}
 UNKNOWN_MODEL = {"openai": "model_not_found", "anthropic": "not_found_error"}
 
 
-def key_of(vendor: str, headers: dict[str, str]) -> str:
-    if vendor == "anthropic":
-        return headers.get("x-api-key", "")
-    return headers.get("authorization", "").removeprefix("Bearer ")
+def key_of(headers: dict[str, str]) -> str:
+    """Return the key: Anthropic's servers take it either way, its SDK has sent both."""
+    bearer = headers.get("authorization", "").removeprefix("Bearer ")
+    return bearer or headers.get("x-api-key", "")
 
 
 def completion(text: str, stop: str) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def error(
     vendor: str, fault: Fault, headers: dict[str, str], body: dict[str, Any]
 ) -> dict[str, Any]:
     """Return an error that quotes key and question, as an unkind server might."""
-    said = f"{key_of(vendor, headers)} asked {body['messages']}"
+    said = f"{key_of(headers)} asked {body['messages']}"
     if vendor == "openai":
         kind = {"message": said, "type": fault.code, "param": None, "code": fault.code}
         return {"error": kind}
@@ -185,7 +185,7 @@ def language_model() -> Iterator[LanguageModel]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             length = int(self.headers["content-length"])
             body = json.loads(self.rfile.read(length))
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -208,7 +208,6 @@ def language_model() -> Iterator[LanguageModel]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    server.handle_error = lambda request, address: None  # type: ignore[method-assign]
     model = LanguageModel(f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

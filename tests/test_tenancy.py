@@ -19,6 +19,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from jobs.actions.starting import start_job
+from jobs.budgets.models import Budget, Snapshot, Suggestion
+from jobs.budgets.tests.make import make_budget, make_suggestions
 from jobs.models import Job
 from l1walk.actions import walks
 from l1walk.actions.escalations import escalate_walk
@@ -61,7 +63,15 @@ ROLES = {
     "l1walk:reports_csv": ("get", "egon"),
     "l1walk:report_stale": ("get", "egon"),
     "jobs:queues": ("get", "egon"),
+    "budgets:budgets": ("get", "alice"),
+    "budgets:connect": ("get", "egon"),
+    "budgets:connect_file": ("get", "egon"),
+    "budgets:import_file": ("get", "alice"),
+    "budgets:import_choice": ("get", "alice"),
+    "budgets:demo": ("post", "nora"),
 }
+# What only shows something once one has begun elsewhere, or only takes forms.
+LATER = {"budgets:connect_file", "budgets:import_choice", "budgets:demo"}
 # Name: (method, who may not, which object).
 ROLE_OBJECTS = {
     "l1walk:answer": ("post", "mona", "active"),
@@ -94,6 +104,31 @@ ROLE_OBJECTS = {
     "jobs:retry": ("post", "nora", "job"),
     "jobs:api_cancel": ("post", "nora", "job"),
     "jobs:api_retry": ("post", "nora", "job"),
+    "budgets:budget": ("get", "alice", "budget"),
+    "budgets:sync": ("post", "alice", "budget"),
+    "budgets:suggest": ("post", "egon", "budget"),
+    "budgets:review": ("get", "alice", "budget"),
+    "budgets:card": ("get", "alice", "budget"),
+    "budgets:decide": ("post", "alice", "budget"),
+    "budgets:take_back": ("post", "alice", "budget"),
+    "budgets:undo": ("post", "alice", "budget"),
+    "budgets:approve_sure": ("post", "egon", "budget"),
+    "budgets:look_again": ("post", "alice", "budget"),
+    "budgets:looking": ("get", "alice", "budget_job"),
+    "budgets:plan": ("get", "alice", "budget"),
+    "budgets:plan_remove": ("post", "alice", "budget"),
+    "budgets:apply": ("post", "alice", "budget"),
+    "budgets:report": ("get", "alice", "budget_job"),
+    "budgets:snapshots": ("get", "alice", "budget"),
+    "budgets:snapshot_take": ("post", "alice", "budget"),
+    "budgets:snapshot_download": ("get", "nora", "snapshot"),
+    "budgets:snapshot_restore": ("get", "egon", "snapshot"),
+    "budgets:snapshot_delete": ("post", "alice", "snapshot"),
+    "budgets:settings": ("get", "alice", "budget"),
+    "budgets:rename": ("post", "alice", "budget"),
+    "budgets:schedule": ("post", "alice", "budget"),
+    "budgets:connection": ("post", "egon", "budget"),
+    "budgets:remove": ("post", "alice", "budget"),
 }
 ADMIN_PAGES = {
     "index", "login", "logout", "password_change", "password_change_done",
@@ -111,6 +146,8 @@ class World:
     ticket: Ticket
     flow: Flow
     job: Job
+    budget: Budget
+    snapshot: Snapshot
 
     def arguments(self, name: str) -> dict[str, Any]:
         if name == "report":
@@ -118,6 +155,10 @@ class World:
         if name in {"version", "export"}:
             more = {"number": 1} if name == "version" else {"format": "json"}
             return {"pk": self.flow.pk, **more}
+        if name == "snapshot":
+            return {"pk": self.budget.pk, "snapshot": self.snapshot.pk}
+        if name == "budget_job":
+            return {"pk": self.budget.pk, "job": self.job.pk}
         return {"pk": getattr(self, name).pk}
 
 
@@ -133,7 +174,10 @@ def world(account: Account, alice: User, egon: User) -> World:
     walks.resolve_walk(done, by=alice, version=0, notes=MARK)
     said = {"said": MARK}
     job = start_job("l1walk.abandon_walks", ticket, by=alice, metadata=said)
-    return World(active, escalated, ticket, flow, job)
+    budget = make_budget(account, name=MARK)
+    make_suggestions(budget, imported_payee=MARK, notes=MARK)
+    copy = Snapshot.objects.create(budget=budget, file=MARK, sha256="0" * 64, size=1)
+    return World(active, escalated, ticket, flow, job, budget, copy)
 
 
 def named_urls(
@@ -210,7 +254,7 @@ def test_another_account_finds_nothing_there(world, charlie):
 
 def test_another_accounts_lists_have_none_of_it(world, charlie):
     client = signed_in(charlie)
-    for name in EVERYBODY | set(ROLES):
+    for name in EVERYBODY | set(ROLES) - LATER:
         path = reverse(name)
         for query in ("", "?show=closed", "?status=all"):
             response = client.get(path + query)
@@ -252,6 +296,9 @@ def one_of(model: type[Model], world: World) -> Any:
         FlowVersion: world.flow.current_version,
         Move: world.active.moves().first(),
         Job: world.job,
+        Budget: world.budget,
+        Suggestion: world.budget.suggestions.first(),
+        Snapshot: world.snapshot,
         User: world.active.created_by_user,
         Account: world.active.account,
     }

@@ -79,15 +79,17 @@ def visible_jobs(user: User) -> Jobs:
 
 
 def asked_since(rows: Jobs, moment: datetime) -> Jobs:
-    """Return those asked for since a moment, as a range of keys."""
-    first = first_id_at(moment - CLOCKS_DIFFER)
-    return rows.filter(id__gte=first, created_at__gte=moment)
+    """Return those asked for since a moment, as a range of keys.
+
+    Of keys alone: with ``created_at`` beside them PostgreSQL expects far fewer rows,
+    and reads all of the time instead of an index that fits.
+    """
+    return rows.filter(id__gte=first_id_at(moment))
 
 
 def asked_before(rows: Jobs, moment: datetime) -> Jobs:
     """Return those asked for before a moment, as a range of keys."""
-    beyond = first_id_at(moment + CLOCKS_DIFFER)
-    return rows.filter(id__lt=beyond, created_at__lt=moment)
+    return rows.filter(id__lt=first_id_at(moment))
 
 
 def lines(jobs: Iterable[Job], user: User) -> list[Line]:

@@ -54,10 +54,10 @@ class Rows:
     def start(self, **metadata: Any) -> Job:
         return start_job(self.type, None, by=self.by, metadata=metadata)
 
-    def row(self, name: str) -> models.Model:
+    def row(self, name: str) -> Any:
         """Return a job, or the first of its steps ("running.step")."""
         job, _dot, step = name.partition(".")
-        found = getattr(self, job)
+        found: Any = getattr(self, job)
         return found.steps.earliest("position") if step else found
 
 

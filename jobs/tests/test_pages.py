@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -29,6 +30,7 @@ from jobs.tests.make import (
 )
 from jobs.views.lists import HEADER
 from l1walk.actions.tickets import open_ticket
+from l1walk.tests.make import make_flow
 from tests.conftest import make_user, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -278,3 +280,15 @@ def test_a_spreadsheet_calculates_nothing(client, some):
     change(some["failed"], failure_reason="=1+2")
     row = table(client.get(url("jobs_csv"), {"status": "failed"}))[0]
     assert row["failure_reason"] == "'=1+2"
+
+
+def test_a_subject_that_cannot_be_named_leaves_the_list_whole(client, alice):
+    unowned = make_flow(alice.account).current_version
+    job = make_job(alice, subject=unowned, account=alice.account)
+    gone = make_job(alice, subject=unowned, account=alice.account)
+    kind = ContentType.objects.create(app_label="gone", model="thing")
+    change(gone, subject_type_id=kind.pk)
+    assert shown(client.get(url())) == [gone, job]
+    assert client.get(reverse("jobs:job", args=[gone.pk])).status_code == 200
+    page = client.get(reverse("jobs:job", args=[job.pk])).text
+    assert "Flow version" in page

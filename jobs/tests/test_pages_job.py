@@ -18,7 +18,7 @@ from jobs.actions.kinds import KINDS
 from jobs.actions.running import execute
 from jobs.actions.starting import start_job
 from jobs.actions.stopping import cancel_job, retry_job
-from jobs.models import Job, JobEvent
+from jobs.models import Job, JobEvent, LeaseLost
 from jobs.tests.engine import change, reread, take_one
 from jobs.tests.make import (
     BROKEN,
@@ -362,3 +362,19 @@ def test_a_job_that_is_not_there(client, charlie, alice, name):
     assert client.get(reverse(f"jobs:{name}", args=[uuid4()])).status_code == 404
     assert client.post(url(job, name)).status_code == 405
     assert client.get(url(job, "cancel")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [(LeaseLost("x"), 303, "this very moment"), (Job.DoesNotExist("x"), 404, "")],
+)
+def test_a_job_that_changes_or_goes_in_this_moment(
+    client, alice, monkeypatch, error, status, words
+):
+    def too_late(job: Job, **over: Any) -> Job:
+        raise error
+
+    monkeypatch.setattr("jobs.views.job.cancel_job", too_late)
+    response = client.post(url(make_job(alice), "cancel"))
+    assert response.status_code == status
+    assert words in "".join(messages(response))

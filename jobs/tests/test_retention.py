@@ -161,7 +161,7 @@ def test_parents_and_retries_go_each_by_their_own_age():
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_what_is_kept_between_what_goes_keeps_its_history(size):
-    groups: dict[int, list[Job]] = {29: [], 31: []}
+    groups = {29: [], 31: []}
     for age in (31, 29, 31, 31, 29, 29, 31, 29, 31):
         groups[age] += make_jobs(2, ended=days(age))
     running = make_jobs(2, ended=None, status=Status.RUNNING)

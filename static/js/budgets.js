@@ -67,7 +67,9 @@
     } else if (event.key === "Enter" && field.matches("select, input[type=text]")) {
       // Else the browser may open the list of a select instead of sending the form.
       event.preventDefault();
-      field.form.requestSubmit(field.form.querySelector("[value=approve]"));
+      // Out of the field first: htmx would put the focus into the next payee's.
+      item().focus();
+      field.form.querySelector("[value=approve]").click();
     }
   });
 

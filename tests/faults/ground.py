@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -182,8 +183,10 @@ class Driver:
         assert self.read() == "ready"
 
     def read(self) -> Any:
-        assert self.process.stdout
-        return json.loads(self.process.stdout.readline() or "null")
+        pipe = self.process.stdout
+        assert pipe
+        assert select.select([pipe], [], [], WITHIN_SECONDS)[0], "no answer"
+        return json.loads(pipe.readline() or "null")
 
     def send(self, what: str, **arguments: Any) -> None:
         assert self.process.stdin

@@ -46,7 +46,7 @@ def make_suggestions(
     category = over.get("category_proposal_id", FUEL)
     values: dict[str, Any] = {
         "imported_payee": f"{key.upper()} 0643",
-        "present_payee": f"{key.title()} 0643",
+        "present_payee": f"{key.title()} 0643"[:200],
         "account_name": "Visa",
         "amount": -1050,
         "payee_key": key,

@@ -36,7 +36,8 @@ class Sent:
     """A decision as the review sent it."""
 
     key: str
-    show: str
+    show: str  # the tab whose suggestions the form is about
+    tab: str  # the tab that the list beside it shows
     words: str
     verb: str
     state: str
@@ -63,6 +64,7 @@ class Sent:
         return cls(
             key=found["payee"],
             show=show,
+            tab=review.asked_for({"show": data.get("tab", show)})[0],
             words=words,
             verb=found["verb"],
             state=found["state"],
@@ -124,7 +126,7 @@ def refuse(
         said |= {"show": sent.show, **sent.kept}
         return review.screen(request, budget, status=status, **said)
     context = review.focused(request, budget, sent.show, sent.key)
-    context |= {"words": sent.words, **sent.kept, **said}
+    context |= {"words": sent.words, "tab": sent.tab, **sent.kept, **said}
     return render(request, "budgets/_payee.html", context, status=status)
 
 
@@ -157,11 +159,12 @@ def decided(
     changed: list[Suggestion],
     at: datetime | None,
 ) -> HttpResponse:
-    """Show the next payee, or this one while something of it is left."""
-    left = reading.shown(budget, sent.show).filter(payee_key=sent.key)
-    stays = left.exists()
-    following = sent.key if stays else sent.next
-    text = said_of(sent, len(changed), left.count() if stays else 0)
+    """Show the next payee, or this one while something of it is left to decide."""
+    listed = reading.shown(budget, sent.tab).filter(payee_key=sent.key)
+    n = listed.count()
+    left = n if sent.tab in {"open", "unsure"} else 0
+    following = sent.key if left else sent.next
+    text = said_of(sent, len(changed), left)
     if following is None or not request.htmx:
         if changed:
             messages.success(request, text)
@@ -169,12 +172,12 @@ def decided(
         answer = to_review(budget, sent, following, **done)
         # Not as a redirect that htmx follows: that would use up the messages.
         return HttpResponseClientRedirect(answer.url) if request.htmx else answer
-    context = review.focused(request, budget, sent.show, following)
+    context = review.focused(request, budget, sent.tab, following)
     if context["focus"] is None:  # somebody else took it meanwhile
         return HttpResponseClientRedirect(to_review(budget, sent, None).url)
     context |= {
         "words": sent.words,
-        "gone": "" if stays else element_of(sent.key),
+        "gone": "" if n else element_of(sent.key),
         "counts": reading.counts_of([budget.pk])[budget.pk],
         "toast": text if changed else "",
         "done": at.isoformat() if at else "",
@@ -201,8 +204,8 @@ def to_review(
     budget: Budget, sent: Sent | None, key: str | None, **more: str
 ) -> SeeOther:
     query = dict(more)
-    if sent and sent.show != "open":
-        query["show"] = sent.show
+    if sent and sent.tab != "open":
+        query["show"] = sent.tab
     if sent and sent.words:
         query["q"] = sent.words
     if key is not None:

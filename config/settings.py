@@ -127,6 +127,8 @@ if REDIS_URL:
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
+            # A Redis that does not answer must not hold the web server.
+            "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 5},
             "OPTIONS": REDIS_PATIENCE,
         }
     }

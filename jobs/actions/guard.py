@@ -77,6 +77,7 @@ class Guard:
 
     # --- the thread -------------------------------------------------------------------
     def _watch(self) -> None:
+        self._kept = -HEARTBEAT.total_seconds()  # say at once that it lives
         while True:
             time.sleep(LOOK_SECONDS)
             try:
@@ -99,6 +100,8 @@ class Guard:
         run = self._current
         if run is None or now - run.started < LOOK_SECONDS:
             return
+        if run.unwritten:
+            run.show()
         if run.told is None or run.told[0] == HANDED_BACK:
             self.listen(run, now)
         if run.told and run.told[0] != HANDED_BACK:

@@ -69,13 +69,16 @@ def job_kind(
     lost, is followed by another. ``backoff``: waits between them, the last one
     repeated; doubling from 5 seconds where none are given. ``repeatable``: may a run
     that ended nobody knows where be followed by another? ``exclusive``: one running
-    job a subject. ``brief``: takes well under a second, so that a worker takes several
-    at once. ``grace``: what a run gets between being told to stop and being killed.
+    job a subject, or one of the kind where there is none. ``brief``: takes well under a
+    second, so that a worker takes several at once. ``grace``: what a run gets between being told to stop and being killed.
     """
     if type in KINDS:
         raise ValueError(f"the kind {type} is registered twice")
-    if brief and timeout > BRIEF_TIMEOUT:
-        raise ValueError(f"{type}: what is brief ends within {BRIEF_TIMEOUT}")
+    if brief and (timeout > BRIEF_TIMEOUT or not repeatable):
+        # Some of a batch may have to run elsewhere though they never began.
+        raise ValueError(
+            f"{type}: brief is what ends within {BRIEF_TIMEOUT}, repeatable"
+        )
 
     def register(work: Work) -> Work:
         KINDS[type] = Kind(

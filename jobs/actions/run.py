@@ -39,6 +39,7 @@ class Run:
         self.completed = 0
         self.told: tuple[str, float] | None = None  # why to stop, and since when
         self.killed: float | None = None  # when its processes were
+        self.unwritten = False  # is there progress that nobody sees yet?
         self._written = 0.0
         self._shown: tuple[int, int | None, str] = (0, None, "")
 
@@ -68,18 +69,21 @@ class Run:
     ) -> None:
         """Show how far the step is; at most one write a second. A safe point.
 
-        Raises Stopped; LeaseLost when another worker has the job.
+        What comes sooner is written by the guard, when the second is over. Raises
+        Stopped; LeaseLost when another worker has the job.
         """
         self.checkpoint()
         words = self._shown[2] if phase is None else str(phase)[:200]
-        new_words = words != self._shown[2]
         self._shown = done, total, words
-        now = time.monotonic()
-        if new_words or now - self._written >= PROGRESS_SECONDS:
-            self._written = now
-            mine = Job.objects.held_by(self.job.fence).filter(pk=self.job.pk)
-            if not mine.update(**self.shown()):
-                raise LeaseLost(str(self.job.pk))
+        self.unwritten = True
+        if time.monotonic() - self._written >= PROGRESS_SECONDS and not self.show():
+            raise LeaseLost(str(self.job.pk))
+
+    def show(self) -> bool:
+        """Write the progress; False when the job is no longer ours."""
+        self.unwritten, self._written = False, time.monotonic()
+        mine = Job.objects.held_by(self.job.fence).filter(pk=self.job.pk)
+        return bool(mine.update(**self.shown()))
 
     def shown(self) -> dict[str, Any]:
         done, total, phase = self._shown
@@ -135,7 +139,7 @@ class Run:
         self.completed += 1
         self.job.result |= self.result
         self.result = {}
-        self._shown, self._written = (0, None, ""), 0.0
+        self._shown, self._written, self.unwritten = (0, None, ""), 0.0, False
         self.step = following
 
 

@@ -132,7 +132,8 @@ def settle(job: Job, verdict: Verdict) -> None:
 def settle_lost(job: Job) -> None:
     """End the run of a worker that has not renewed its lease. Raises LeaseLost."""
     kind = KINDS.get(job.type)
-    with moving(job.pk, fence=job.fence) as lend:
+    # Who holds the row is writing: then it is not lost, and nobody waits for that.
+    with moving(job.pk, fence=job.fence, wait=False) as lend:
         row = lend.job
         if row.lease_until != job.lease_until:
             raise LeaseLost(f"the worker of job {row.pk} came back")

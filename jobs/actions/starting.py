@@ -35,7 +35,8 @@ def start_job(
 
     It belongs to the given account, else to its subject's, else to the person's; with
     none of them it is the product's own. ``unique``: while a job with this key is
-    queued or running, that one is returned, with ``is_new`` False. ``metadata`` is for
+    queued or running, that one is returned, with ``is_new`` False; a key says what kind
+    of job it is for and whose, since all accounts share them. ``metadata`` is for
     everybody to read: never a secret. Raises UnknownKind.
     """
     known = kind_of(kind)
@@ -66,7 +67,7 @@ def placed(kind: Kind, subject: models.Model | None) -> dict[str, Any]:
     values: dict[str, Any] = {
         "queue": kind.queue,
         "max_attempts": kind.retries + 1,
-        "exclusive_key": str(subject.pk) if subject and kind.exclusive else "",
+        "exclusive_key": exclusive_key(kind, subject) if kind.exclusive else "",
     }
     if subject:
         values |= {
@@ -76,6 +77,10 @@ def placed(kind: Kind, subject: models.Model | None) -> dict[str, Any]:
         if kind.type in BUDGET_TYPES:
             values["budget_id"] = subject.pk
     return values
+
+
+def exclusive_key(kind: Kind, subject: models.Model | None) -> str:
+    return str(subject.pk) if subject else kind.type
 
 
 def insert(job: Job, steps: Sequence[JobStep], *, note: str = "") -> Job:

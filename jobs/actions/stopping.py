@@ -49,14 +49,15 @@ def cancel_job(job: Job, *, by: User) -> Job:
         if row.status == Status.QUEUED:
             lend.close_steps()
             row.cancel(_("Canceled by %(who)s.") % {"who": by})
-    return row
+    canceled: Job = Job.objects.get(pk=job.pk)
+    return canceled
 
 
 def retry_job(job: Job, *, by: User) -> Job:
     """Start the job again from its first unfinished step; return the new job.
 
     The old one stays as it ended. A second click finds the first one's job. Raises
-    NotFailed.
+    NotFailed; UnknownKind when nothing does such jobs any more.
     """
     if job.status not in {Status.FAILED, Status.CANCELED}:
         raise NotFailed(str(job.pk))

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from jobs.actions.statements import Statement, one_statement
 from jobs.models import Fence, Job, JobAttempt, JobEvent, JobStep, LeaseLost, lent
@@ -15,13 +15,17 @@ from jobs.models.tracked import Said, Status, Tracked
 
 
 @contextmanager
-def moving(pk: UUID, *, fence: Fence | None = None) -> Iterator[LentJob]:
+def moving(
+    pk: UUID, *, fence: Fence | None = None, wait: bool = True
+) -> Iterator[LentJob]:
     """Lend the locked job and its steps, then save all: job, steps, events, attempt.
 
-    Raises Job.DoesNotExist; LeaseLost when a fence is given and no longer holds.
+    Raises Job.DoesNotExist, also for a row that somebody has locked if ``wait`` is
+    False; LeaseLost when a fence is given and no longer holds.
     """
+    skip = not wait and connection.features.has_select_for_update_skip_locked
     with transaction.atomic():
-        job = Job._base_manager.select_for_update().get(pk=pk)
+        job = Job._base_manager.select_for_update(skip_locked=skip).get(pk=pk)
         if fence and (job.status != Status.RUNNING or job.fence != fence):
             raise LeaseLost(f"job {pk}")
         with lending(job, list(job.steps.order_by("position"))) as lend:

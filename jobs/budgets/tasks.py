@@ -16,6 +16,8 @@ COMMON: dict[str, Any] = {
     "queue": "budgets",
     "timeout": HALF_AN_HOUR,
     "exclusive": True,
+    # A request to another server may take 30 seconds to give up.
+    "grace": timedelta(seconds=35),
 }
 BOTH = ("sync", "suggestions")
 

@@ -471,9 +471,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
-            index=models.Index(
-                fields=["account", "created_by", "-id"], name="ix_job_created_by"
-            ),
+            index=models.Index(fields=["created_by", "-id"], name="ix_job_created_by"),
         ),
         migrations.AddIndex(
             model_name="job",
@@ -812,7 +810,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="jobevent",
-            index=models.Index(fields=["job", "created_at", "id"], name="ix_jobevent_job"),
+            index=models.Index(
+                fields=["job", "created_at", "id"], name="ix_jobevent_job"
+            ),
         ),
         migrations.AddConstraint(
             model_name="jobevent",

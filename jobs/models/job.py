@@ -203,9 +203,7 @@ class Job(Tracked):
             models.Index(fields=["account", "-id"], name="ix_job_account"),
             models.Index(fields=["account", "type", "-id"], name="ix_job_type"),
             models.Index(fields=["account", "status", "-id"], name="ix_job_status"),
-            models.Index(
-                fields=["account", "created_by", "-id"], name="ix_job_created_by"
-            ),
+            models.Index(fields=["created_by", "-id"], name="ix_job_created_by"),
             models.Index(
                 fields=["subject_id", "-id"],
                 condition=Q(subject_id__isnull=False),

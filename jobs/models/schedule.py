@@ -82,6 +82,11 @@ class Schedule(models.Model):
 
     def after(self, moment: datetime) -> datetime:
         """Return the next due time after the moment, in UTC."""
+        if self.interval and self.next_at:
+            # By the schedule's own beat: a late tick does not shift all that follow.
+            return self.next_at + self.interval * max(
+                (moment - self.next_at) // self.interval + 1, 1
+            )
         if self.interval:
             return moment + self.interval
         local = moment.astimezone(zoneinfo.ZoneInfo(self.time_zone))

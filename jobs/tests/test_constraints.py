@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, connection, transaction
 
 from jobs.actions.running import execute
 from jobs.actions.starting import start_job

@@ -210,14 +210,17 @@ def test_progress_is_written_once_a_second(kind, alice, clock):
     run.progress(50, 100)
     assert shown(job) == (50, 100, "")
     run.progress(51, 100)
-    run.progress(52, 100, "Writing")  # new words are shown at once
-    assert shown(job) == (52, 100, "Writing")
-    run.progress(53, 100)
-    assert shown(job) == (52, 100, "Writing")
+    run.progress(52, 100, "Writing")
+    assert shown(job) == (50, 100, "")
+    assert run.unwritten  # the guard writes it when the second is over
     clock[0] += 1
     run.progress(54)
+    assert not run.unwritten
     assert shown(job) == (54, None, "Writing")
     assert reread(job).percent is None
+    run.progress(55)
+    assert run.show()
+    assert shown(job) == (55, None, "Writing")
 
 
 def test_the_last_progress_is_written_with_the_end(kind, alice, clock):

@@ -188,7 +188,7 @@ def test_missed_times_are_made_up_once(schedule):
     assert start_due(now=late) == 2
     assert drain(QUEUE) == 2
     assert start_due(now=late) == 0
-    assert due(row) == late + HOUR
+    assert due(row) == NOON + timedelta(days=3, hours=1)  # its own beat, not the tick's
     assert due(nightly) == at("2026-06-05T03:15")
 
 

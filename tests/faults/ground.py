@@ -161,6 +161,11 @@ class Ground:
         ledger = self.ledger
         self.wait(f"{count} running", lambda: ledger.count("running", kind) >= count)
 
+    def wait_workers(self, count: int) -> None:
+        """Wait until so many processes have said that they live."""
+        sql = "SELECT count(*) FROM jobs_worker"
+        self.wait(f"{count} workers", lambda: self.ledger.one(sql) >= count)
+
     def wait_ended(self) -> None:
         self.wait("the end of all jobs", lambda: not self.ledger.unended())
 
@@ -197,6 +202,12 @@ class Driver:
         """Return the answer; None when it died."""
         self.send(what, **arguments)
         return self.read()
+
+    def tell(self, what: str, **arguments: Any) -> None:
+        """Have something done. Raises AssertionError when it was not."""
+        answer = self.ask(what, **arguments)
+        assert answer is not None, "it died"
+        assert "error" not in answer, answer
 
     def start(self, count: int = 1, kind: str = EFFECT, rounds: int = 4) -> list[str]:
         """Start jobs whose two steps take so many tenths of a second each."""

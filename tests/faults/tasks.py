@@ -22,7 +22,7 @@ from tests.faults.names import (
 
 def effect(run: Run) -> None:
     """Work for so many tenths of a second, then leave an effect, once."""
-    rounds = int(run.job.metadata["rounds"])
+    rounds = int(run.job.metadata.get("rounds", 2))
     for done in range(rounds):
         run.progress(done, rounds)
         time.sleep(0.1)

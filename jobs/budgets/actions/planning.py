@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.db.models import Case, Count, F, Max, Min, Sum, Value, When, Window
@@ -16,6 +16,7 @@ from jobs.budgets.models.suggestion import PartStatus as S
 
 PAYEES_SHOWN = 50
 ROWS_SHOWN = 10  # of each payee; the review shows all
+EVIDENCE = ("category_evidence", "payee_evidence", "notes", "remark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def plan_of(
 ) -> tuple[list[Planned], str | None]:
     """Return a page of payees by key, and after which key the next one begins.
 
-    Three queries. ``names``: the categories' by their ids.
+    Four queries. ``names``: the categories' by their ids.
     """
     rows = shown(budget, "approved")
     counted = rows.order_by().values_list("payee_key")
@@ -136,10 +137,12 @@ def add_changes(
 
 
 def add_rows(budget: Budget, by_key: Mapping[str, Planned]) -> None:
-    """Add the newest transactions of each payee."""
+    """Add the newest transactions of each payee: first which, by ids alone."""
     placed = (
         shown(budget, "approved")
         .filter(payee_key__in=by_key)
+        .order_by()
+        .values("pk")
         .annotate(
             place=Window(
                 RowNumber(),
@@ -147,9 +150,9 @@ def add_rows(budget: Budget, by_key: Mapping[str, Planned]) -> None:
                 order_by=[F("date").desc(), F("id").desc()],
             )
         )
+        .filter(place__lte=ROWS_SHOWN)
+        .values_list("pk", flat=True)
     )
-    found: Sequence[Suggestion] = list(
-        placed.filter(place__lte=ROWS_SHOWN).order_by("payee_key", "place")
-    )
-    for row in found:
+    rows = budget.suggestions.filter(pk__in=list(placed)).defer(*EVIDENCE)
+    for row in rows.order_by("-date", "-id"):
         by_key[row.payee_key].rows.append(row)

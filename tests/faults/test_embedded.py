@@ -1,0 +1,69 @@
+"""`manage.py up` with SQLite and a folder as the broker: workers killed or frozen."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from tests.faults.ground import Ground, alive, kill_alone, pid_of
+from tests.faults.ledger import LIMIT_SECONDS, now
+from tests.services import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
+JOBS = 20
+# What the watchdog waits for, beyond what the loss of a worker costs.
+DOG_SECONDS = 15.0
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    place = tmp_path / "data" / "handrail.sqlite3"
+    found = Ground(tmp_path, place)
+    found.run("migrate", "--verbosity=0")
+    port = f"--port={free_port()}"
+    product = found.spawn("up", "manage.py", "up", port, "--no-demo")
+    yield found, product
+    product.send_signal(signal.SIGTERM)
+    product.wait(20)
+    found.close()
+
+
+def workers(product):
+    """Return the process ids of the product's workers."""
+    children = psutil.Process(product.pid).children()
+    return [child.pid for child in children if "celery" in child.cmdline()]
+
+
+def test_workers_of_the_embedded_broker_are_killed(embedded, report):
+    """One in the middle of its work, then the other, then the one that came after."""
+    ground, product = embedded
+    ground.driver().start(JOBS)
+    faults = []
+    for _ in range(3):
+        ground.wait_running(2)
+        pid = pid_of(min(ground.ledger.running().values()))
+        faults.append(now())
+        kill_alone(pid)
+        ground.wait("a new one", lambda: len(workers(product)) == 2)
+    ground.wait_ended()
+    report(ground, "embedded broker: workers killed three times", *faults)
+
+
+def test_workers_of_the_embedded_broker_hang(embedded, report):
+    """Nobody takes anything: the watchdog puts new ones in their place."""
+    ground, product = embedded
+    driver = ground.driver()
+    driver.start(4)
+    ground.wait_running(2)
+    hung = workers(product)
+    fault = now()
+    for pid in hung:
+        os.kill(pid, signal.SIGSTOP)
+    driver.start(JOBS - 4)
+    ground.wait_ended()
+    assert not any(map(alive, hung))
+    limit = LIMIT_SECONDS + DOG_SECONDS
+    report(ground, "embedded broker: all workers hang", fault, limit=limit)

@@ -7,7 +7,9 @@ import time
 
 from django.db import DatabaseError, connection
 from django.db.models import Min
+from django.db.models.functions import Now
 
+from jobs.actions.claiming import HEARTBEAT, LEASE
 from jobs.actions.kinds import KINDS
 from jobs.models import Job
 from jobs.models.tracked import Status
@@ -50,7 +52,11 @@ class Watchdog:
 
     def waiting_for_nobody(self) -> object:
         """Return the longest waiting job's time if there is a free worker for it."""
-        if Job.objects.filter(status=Status.RUNNING).count() >= self.slots:
+        # Who has not renewed a lease when it was time may be what hangs.
+        busy = Job.objects.filter(
+            status=Status.RUNNING, lease_until__gt=Now() + LEASE - 1.5 * HEARTBEAT
+        )
+        if busy.count() >= self.slots:
             return None
         waiting = Job.objects.filter(type__in=KINDS).due().free()
         return waiting.aggregate(head=Min("run_after"))["head"]

@@ -45,9 +45,7 @@ def cancel(id: str) -> dict[str, Any]:
     from jobs.models import Job
     from workflows.core.accounts import User
 
-    somebody, _made = User.objects.get_or_create(
-        username="somebody", is_superuser=True
-    )
+    somebody, _made = User.objects.get_or_create(username="somebody", is_superuser=True)
     cancel_job(Job.objects.get(pk=id), by=somebody)
     return {}
 

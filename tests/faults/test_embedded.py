@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -33,8 +34,12 @@ def embedded(tmp_path):
 
 def workers(product):
     """Return the process ids of the product's workers."""
-    children = psutil.Process(product.pid).children()
-    return [child.pid for child in children if "celery" in child.cmdline()]
+    found = []
+    for child in psutil.Process(product.pid).children():
+        with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            if "celery" in child.cmdline():
+                found.append(child.pid)
+    return found
 
 
 def test_workers_of_the_embedded_broker_are_killed(embedded, report):

@@ -104,7 +104,9 @@ def test_a_job_that_outlives_its_lease_is_done_once(ground, report):
     report(ground, "job outlives its lease, late finisher fenced off", fault)
 
 
-def test_who_wakes_up_after_its_job_was_canceled_changes_nothing(ground, record_property):
+def test_who_wakes_up_after_its_job_was_canceled_changes_nothing(
+    ground, record_property
+):
     ground.scheduler()
     ground.worker("one", concurrency=1)
     driver = ground.driver()

@@ -15,7 +15,7 @@ from jobs.budgets.models import Budget, Suggestion
 from jobs.budgets.models.suggestion import PartStatus as S
 
 PAYEES_SHOWN = 50
-ROWS_SHOWN = 10  # of each payee; the review shows all
+ROWS_SHOWN = 5  # of each payee; the review shows all
 EVIDENCE = ("category_evidence", "payee_evidence", "notes", "remark")
 
 

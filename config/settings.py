@@ -120,15 +120,13 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# A Redis that does not answer is one that is down: nobody waits for it for longer.
+# A Redis that does not answer is one that is down: no page waits for it for longer.
 REDIS_PATIENCE = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
 if REDIS_URL:
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
-            # A Redis that does not answer must not hold the web server.
-            "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 5},
             "OPTIONS": REDIS_PATIENCE,
         }
     }

@@ -311,7 +311,24 @@ def full(account, berta) -> dict[str, Any]:
         "report": report.pk,
         "snapshot": demo.snapshots.get().pk,
         "payee": pending.payee_key,
+        "suggestion": pending.pk,
     }
+
+
+ADMIN = (
+    "/admin/budgets/budget/", "/admin/budgets/budget/{demo}/change/",
+    "/admin/budgets/suggestion/", "/admin/budgets/suggestion/{suggestion}/change/",
+    "/admin/budgets/snapshot/", "/admin/budgets/snapshot/{snapshot}/change/",
+)  # fmt: skip
+
+
+def test_the_admin_of_budgets_breaks_no_wcag(visit, full, axe, mona):
+    page = visit(mona, reduced_motion="reduce")
+    found = []
+    for path in ADMIN:
+        page.goto(path.format(**full))
+        found += [f"{path}: {violation}" for violation in axe(page)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)

@@ -136,7 +136,7 @@ class SuggestionAdmin(MachineAdmin):
 
     @admin.display(description=gettext_lazy("text"))
     def text(self, obj: Suggestion) -> str:
-        return obj.imported_payee or obj.present_payee or "–"
+        return obj.imported_payee or obj.present_payee or str(obj.pk)
 
     @admin.display(description=gettext_lazy("amount"))
     def cents(self, obj: Suggestion) -> str:

@@ -1,4 +1,4 @@
-"""A ground for each scenario: an own database on this run's PostgreSQL, an own Redis."""
+"""A ground for each scenario: its database on this run's PostgreSQL, its own Redis."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.ledger import LIMIT_SECONDS, figure
 
 TEMPLATE = "handrail_faults"
 LOCK = 20_250_401  # whoever holds it makes the template
-ENABLED = "UPDATE jobs_schedule SET enabled = false"
+SILENCE = "UPDATE jobs_schedule SET enabled = false"
 
 
 def place(name: str) -> str:
@@ -46,7 +46,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> str:
             ground = Ground(folder, place(draft), DATABASE_URL=place(draft))
             ground.run("migrate", "--verbosity=0")
             with psycopg.connect(place(draft), autocommit=True) as connection:
-                connection.execute(ENABLED)  # no jobs but the scenario's
+                connection.execute(SILENCE)  # no jobs but the scenario's
             postgres.execute(f"ALTER DATABASE {draft} RENAME TO {TEMPLATE}")
     return TEMPLATE
 

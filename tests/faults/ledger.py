@@ -115,6 +115,15 @@ class Ledger:
         ends = interrupted + ([min(taken)] if taken else [])
         return max(ends, default=fault) - fault
 
+    def story(self, fault: float) -> list[str]:
+        """Tell what happened to jobs, in seconds since a fault."""
+        sql = """SELECT job_id, created_at, status FROM jobs_jobevent
+            WHERE step_id IS NULL ORDER BY job_id, created_at, id"""
+        return [
+            f"{id} {seconds(at) - fault:+7.2f} {status}"
+            for id, at, status in self.rows(sql)
+        ]
+
     def repeated(self) -> int:
         """Return how many runs ended before their job did."""
         sql = """SELECT count(*) FROM jobs_jobattempt AS a
@@ -144,7 +153,7 @@ def figure(
     assert jobs, words
     assert lost == [], words
     assert doubled == [], words
-    assert longest <= limit, words
+    assert longest <= limit, "\n".join([words, *ledger.story(faults[0])])
     return words
 
 

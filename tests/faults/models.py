@@ -1,5 +1,9 @@
 """What jobs leave behind in these tests, to be counted."""
 
+from __future__ import annotations
+
+from typing import ClassVar
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -14,7 +18,7 @@ class Effect(models.Model):
     attempt = models.PositiveSmallIntegerField()
     at = models.DateTimeField(db_default=Now())
 
-    objects = models.Manager()
+    objects: ClassVar[models.Manager[Effect]] = models.Manager()
 
     def __str__(self) -> str:
         return f"{self.step} of {self.job_id}"
@@ -26,7 +30,7 @@ class Order(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7)
     number = models.PositiveIntegerField(unique=True)
 
-    objects = models.Manager()
+    objects: ClassVar[models.Manager[Order]] = models.Manager()
 
     def __str__(self) -> str:
         return f"order {self.number}"

@@ -41,7 +41,7 @@ job_kind(CAREFUL, label="Careful", timeout=MINUTE, steps=STEPS, repeatable=False
 
 def stubborn(run: Run) -> None:
     """Never look up from the work; have a child and a grandchild that never end."""
-    subprocess.run(["sh", "-c", "sleep 1000 & sleep 1000; true"], check=False)
+    subprocess.run(["/bin/sh", "-c", "sleep 1000 & sleep 1000; true"], check=False)
     while True:
         time.sleep(0.1)
 

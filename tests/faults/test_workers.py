@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
 from tests.faults.ground import alive, kill, kill_alone, pid_of, pool
 from tests.faults.ledger import now
-from tests.faults.names import EFFECT
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.redis]
 JOBS = 20

@@ -41,11 +41,7 @@ def generate(run: Run) -> None:
     known = [before[pk] for pk in open_rows.keys() & before.keys()]
     again = [row for row in known if row.category_status in (S.APPLIED, S.SKIPPED)]
     bare = [row for row in known if adviser.model and is_bare(row)]
-    orphans = [
-        row.pk
-        for pk, row in before.items()
-        if pk not in open_rows and row.status == S.PENDING
-    ]
+    orphans = [row.pk for pk, row in before.items() if pk not in open_rows]
     wanted = new + [open_rows[row.transaction_id] for row in again + bare]
     proposed = propose(run, engine, adviser, wanted)
     with run.completing():
@@ -56,11 +52,10 @@ def generate(run: Run) -> None:
         renew([row.pk for row in again], open_rows, proposed)
         for row in bare:
             change_pending(row.pk, proposed[row.transaction_id])
-        Suggestion.objects.filter(pk__in=orphans).delete()
         run.result = {
             "created": len(new),
             "renewed": len(again),
-            "dropped": len(orphans),
+            "dropped": drop_undecided(orphans),
             "proposed": sum(
                 bool(proposed[row.id]["category_proposal_id"]) for row in new
             ),
@@ -109,6 +104,19 @@ def propose(
     for pk, columns in adviser.advise(unsure, anew=anew).items():
         proposed[pk] |= columns
     return proposed
+
+
+def drop_undecided(pks: Sequence[Any]) -> int:
+    """Delete those of which nobody has said anything yet; return how many.
+
+    What somebody has decided stays: apply says why it cannot be written.
+    """
+    undecided = (S.PENDING, S.SKIPPED)
+    rows = Suggestion.objects.filter(
+        pk__in=pks, category_status__in=undecided, payee_status__in=undecided
+    ).exclude(category_status=S.SKIPPED, payee_status=S.SKIPPED)
+    dropped: int = rows.delete()[0]
+    return dropped
 
 
 def is_bare(row: Suggestion) -> bool:

@@ -33,7 +33,7 @@ def thousands(count: int | None) -> str:
 @register.filter
 def as_percent(share: float | None) -> str:
     """Show a confidence, rounded down: it never says more than was measured."""
-    return "" if share is None else f"{int(share * 100)} %"
+    return "" if share is None else f"{int(share * 100 + 1e-9)} %"
 
 
 @register.filter

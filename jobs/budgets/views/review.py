@@ -82,13 +82,18 @@ def screen(
         "older": mark_url(budget, show, words, mark),
         "paged": "after" in request.GET,
         "counts": reading.counts_of([budget.pk])[budget.pk],
-        "sure": reading.sure_counts(budget) if show == "open" else [],
+        "sure": sure_enough(budget) if show == "open" else [],
         "done": request.GET.get("done", ""),
         "done_key": key_in(request.GET.get("done_payee")),
         **neighbours(keys, key),
         **extra,
     }
     return render(request, "budgets/review.html", context, status=status)
+
+
+def sure_enough(budget: Budget) -> list[tuple[float, int]]:
+    """Return what can be approved in bulk; nothing where nothing is sure."""
+    return [(least, n) for least, n in reading.sure_counts(budget) if n]
 
 
 def category_words(payee: Payee, names: dict[str, str]) -> str:

@@ -164,7 +164,7 @@ def test_a_chunk_grows_and_shrinks_to_take_a_tenth_of_a_second():
     assert pace.rows == 10_000
     for _ in range(20):
         pace.took(CHUNK_SECONDS * 3)
-    assert pace.rows == 100
+    assert pace.rows == 1_000
     assert Pace(1_000, most=7).rows == 7
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +33,4 @@ regularly("forgotten walks", "l1walk.abandon_walks", interval=timedelta(minutes=
     retries=8,
 )
 def notify_engineers(run: Run) -> dict[str, Any]:
-    walk = run.subject
-    assert isinstance(walk, L1WalkSession)  # noqa: S101  (for the type checker)
-    return {"addresses": escalations.send_notice(walk)}
+    return {"addresses": escalations.send_notice(cast(L1WalkSession, run.subject))}

@@ -221,10 +221,11 @@ def test_what_ends_again_and_again_is_given_up(capfd):
     crew = Crew(dict(os.environ))
     crew.start("The clock", [sys.executable, "-c", "raise SystemExit(3)"])
     try:
+        for _again in range(4):
+            crew.children[0].process.wait()
+            assert crew.look() == ["The clock"]
+        crew.children[0].process.wait()
         with pytest.raises(Gone, match="The clock ended with exit code 3"):
-            while True:
-                crew.children[0].process.wait()
-                assert crew.look() == ["The clock"]
-        assert len(crew.children[0].starts) == 5
+            crew.look()
     finally:
         kill_group(crew.children[0].process)

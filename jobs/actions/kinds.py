@@ -70,7 +70,8 @@ def job_kind(
     repeated; doubling from 5 seconds where none are given. ``repeatable``: may a run
     that ended nobody knows where be followed by another? ``exclusive``: one running
     job a subject, or one of the kind where there is none. ``brief``: takes well under a
-    second, so that a worker takes several at once. ``grace``: what a run gets between being told to stop and being killed.
+    second, so that a worker takes several at once. ``grace``: what a run gets between
+    being told to stop and being killed.
     """
     if type in KINDS:
         raise ValueError(f"the kind {type} is registered twice")

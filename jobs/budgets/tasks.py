@@ -54,8 +54,7 @@ def scheduled_sync_and_suggest(run: Run) -> None:
 
 
 def both(run: Run) -> None:
-    assert run.step
-    if run.step.step_type == "sync":
+    if run.step and run.step.step_type == "sync":
         syncing.sync(run)
     else:
         suggesting.generate(run)

@@ -1,4 +1,4 @@
-"""Asking for a budget's jobs. One of a type at a time: a second click finds the first."""
+"""Asking for a budget's jobs: one of a type at a time, a second click finds it."""
 
 from __future__ import annotations
 

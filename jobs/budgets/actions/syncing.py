@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Model
 from django.utils import timezone
@@ -32,9 +32,7 @@ def sync(run: Run) -> None:
 
 
 def budget_of(run: Run) -> Budget:
-    subject = run.subject
-    assert isinstance(subject, Budget)
-    return subject
+    return cast(Budget, run.subject)
 
 
 def categories_of(ledger: Ledger) -> list[dict[str, Any]]:
@@ -73,7 +71,7 @@ def note(
 
 
 def replace(model: type[Model], budget: Budget, rows: list[dict[str, Any]]) -> None:
-    """Make the budget's rows of a model these: gone ones go, known ones keep their key."""
+    """Make the budget's rows of a model these; known ones keep their key."""
     manager = model._base_manager
     seen = [row["ledger_id"] for row in rows]
     manager.filter(budget=budget).exclude(ledger_id__in=seen).delete()

@@ -11,7 +11,7 @@ from workflows.core.ids import uuid7
 
 
 class Snapshot(models.Model):
-    """An archive that Actual imports, with what is in it and how to tell it is whole."""
+    """An archive that Actual imports, what is in it, and how to tell it is whole."""
 
     class Origin(models.TextChoices):
         CREATED = "created", _("Created")

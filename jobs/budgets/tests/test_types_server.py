@@ -85,7 +85,7 @@ def synced(connected) -> Budget:
 def run(type: str, *, to: str = "succeeded") -> Job:
     """Run what is queued; return the newest job of the type, which has to end so."""
     drain("budgets")
-    job = Job.objects.filter(type=type).latest("id")
+    job: Job = Job.objects.filter(type=type).latest("id")
     assert job.status == to, (job.failure_reason, job.attempts.values_list("traceback"))
     return job
 

@@ -22,7 +22,7 @@ class ProfileForm(forms.ModelForm[User]):
         help_texts = {
             "key_shortcuts": _(
                 "Answer with 1 to 9, U, N, R, E on the walk screen; C, O, J, K among "
-                "escalations."
+                "escalations; A, R, C, U, J, K among suggestions."
             ),
         }
 

@@ -109,11 +109,11 @@ class Ledger:
             before = [status for at, status in events if at <= fault]
             after = [at for at, status in events if at > fault and status != "queued"]
             if before and before[-1] == "running":
-                interrupted.append(min(after, default=float("inf")))
-            elif after:
-                taken.append(min(after))
-        ends = interrupted + ([min(taken)] if taken else [])
-        return max(ends, default=fault) - fault
+                interrupted.append(min(after, default=float("inf")) - fault)
+            elif after:  # it waited, from then on or since it was asked for
+                taken.append((min(after), min(after) - max(fault, events[0][0])))
+        waited = [min(taken)[1]] if taken else []
+        return max(interrupted + waited, default=0.0)
 
     def story(self, fault: float) -> list[str]:
         """Tell what happened to jobs, in seconds since a fault."""

@@ -15,7 +15,8 @@ from workflows.core.machine import states
 HEAD = """# Machines
 
 Made by `manage.py describe_machines`; a test fails when it is out of date. Each arrow
-is a method of the model; `moving()` runs it under a lock and writes a Move.
+is a method of the model that runs under a lock and leaves a Move; of jobs and their
+steps, which move under the fence of a worker, an event.
 """
 
 

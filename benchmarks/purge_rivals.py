@@ -14,10 +14,12 @@ SELECT id FROM jobs_job
 WHERE completed_at < now() - interval '30 days' AND id > %s ORDER BY id LIMIT %s
 FOR UPDATE
 """
+# A lookup for each row: joins by IN, USING or a temporary table took up to three times
+# as long, and two ranges joined by IN, of which the planner expects one row each, ten.
 CHILDREN = """
-DELETE FROM {table} WHERE job_id BETWEEN %(first)s AND %(last)s AND job_id IN (
-    SELECT id FROM jobs_job WHERE completed_at < now() - interval '30 days'
-    AND id BETWEEN %(first)s AND %(last)s
+DELETE FROM {table} AS child WHERE job_id BETWEEN %(first)s AND %(last)s AND job_id = (
+    SELECT id FROM jobs_job
+    WHERE id = child.job_id AND completed_at < now() - interval '30 days' LIMIT 1
 )
 """
 JOBS = """

@@ -223,7 +223,14 @@
     // be taken for keys, and answer the question.
     const busy = document.activeElement;
     if (goal?.contains(busy) && busy.matches("input, textarea, select")) return;
-    goal?.focus();
+    if (!goal) return;
+    // What is taller than the window is read from its head, which a browser may scroll off.
+    goal.focus({ preventScroll: true });
+    const { top } = goal.getBoundingClientRect();
+    const header = document.querySelector(".site-header")?.offsetHeight ?? 0;
+    if (top < header || top > window.innerHeight / 2) {
+      window.scrollBy({ top: top - header - 16 });
+    }
   };
 
   // --- folding on a phone, where the path would push the answers out of sight ------------

@@ -157,8 +157,11 @@ def delete_range(
         locked = doomed.select_for_update().order_by("pk").values_list("pk", flat=True)
         if count := len(locked):
             for model, column in children:
-                theirs = {f"{column}__in": doomed.values("pk")}
                 near = model._base_manager.filter(**between(column, after, end))
+                # A lookup for each row, which no planner turns into a join: of ranges
+                # of UUIDs PostgreSQL expects one row, and would compare all with all.
+                parent = rows.order_by().filter(pk=models.OuterRef(column))
+                theirs = {column: models.Subquery(parent.values("pk")[:1])}
                 # Django's collector would read every row first.
                 near.filter(**theirs)._raw_delete(near.db)
             doomed._raw_delete(doomed.db)

@@ -88,7 +88,7 @@ def test_the_page_of_a_budget_in_few_queries(client, berta, account):
         "2,2",
         "suggestions wait for you",
         "Sync and suggest",
-        "Not by itself",
+        "None: syncs when asked",
     ):
         assert words in shown
     assert "What ran for this" in shown
@@ -179,7 +179,7 @@ def test_a_schedule_is_set_shown_and_ended(client, account, budget, data, cron):
     shown = page(client.get(url("settings", budget)))
     assert f'value="{data["when"]}"' in shown
     assert "next on" in shown
-    assert "Not by itself" not in page(client.get(budget.get_absolute_url()))
+    assert "None: syncs when asked" not in page(client.get(budget.get_absolute_url()))
     assert client.post(url("schedule", budget), {"when": "none"}).status_code == 303
     assert not Schedule.objects.filter(subject_id=budget.pk).exists()
 

@@ -32,7 +32,7 @@ def counted(counts: dict[str, int]) -> list[tuple[str, int]]:
 def schedule_words(schedule: Schedule | None) -> dict[str, object]:
     """Say when it runs by itself."""
     if schedule is None:
-        return {"words": _("Not by itself"), "next_at": None}
+        return {"words": _("None: syncs when asked"), "next_at": None}
     found = ScheduleForm.initial_of(schedule.cron)
     if found["when"] == ScheduleForm.NIGHTLY:
         words = _("Every night at %(at)s") % {"at": f"{found['at']:%H:%M}"}

@@ -138,6 +138,17 @@ class Ground:
         size = ("--concurrency", str(concurrency))
         return self.spawn(name, "manage.py", "worker", "--name", name, *size)
 
+    def standby(self, name: str, concurrency: int = 4) -> subprocess.Popen[str]:
+        """Return a worker that is ready, and frozen until somebody needs it.
+
+        How long a process takes to start says more about the machine than about jobs.
+        """
+        before = self.workers()
+        process = self.worker(name, concurrency)
+        self.wait("a worker", lambda: self.workers() >= before + concurrency)
+        os.killpg(process.pid, signal.SIGSTOP)
+        return process
+
     def scheduler(self, name: str = "scheduler") -> subprocess.Popen[str]:
         return self.spawn(name, "manage.py", "scheduler")
 
@@ -161,10 +172,9 @@ class Ground:
         ledger = self.ledger
         self.wait(f"{count} running", lambda: ledger.count("running", kind) >= count)
 
-    def wait_workers(self, count: int) -> None:
-        """Wait until so many processes have said that they live."""
-        sql = "SELECT count(*) FROM jobs_worker"
-        self.wait(f"{count} workers", lambda: self.ledger.one(sql) >= count)
+    def workers(self) -> int:
+        """Return how many processes have said that they live."""
+        return int(self.ledger.one("SELECT count(*) FROM jobs_worker"))
 
     def wait_ended(self) -> None:
         self.wait("the end of all jobs", lambda: not self.ledger.unended())
@@ -222,6 +232,10 @@ def kill(process: subprocess.Popen[str]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def release(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGCONT)
 
 
 def kill_alone(pid: int) -> None:

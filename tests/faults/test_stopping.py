@@ -9,7 +9,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from tests.faults.ground import alive, pid_of, pool
+from tests.faults.ground import alive, pid_of, pool, release
 from tests.faults.ledger import now
 from tests.faults.names import (
     CAREFUL,
@@ -56,7 +56,7 @@ def test_work_that_does_not_stop_is_ended_with_its_processes(
     took = now() - began
     allowed = GRACE.total_seconds() + ROUNDS_SECONDS
     allowed += TIMEOUT.total_seconds() if kind == OVERLONG else 0
-    assert not any(map(alive, [pid, *children]))
+    ground.wait("silence", lambda: not any(map(alive, [pid, *children])), 2.0)
     assert ground.ledger.outcomes() == {
         "canceled" if kind == STUBBORN else "timed_out": 1
     }
@@ -78,12 +78,12 @@ def test_a_job_that_outlives_its_lease_is_done_once(ground, report):
     """Its process is frozen, another worker does the job, then it wakes up."""
     ground.scheduler()
     ground.worker("one", concurrency=1)
+    ground.worker("two", concurrency=1)
     driver = ground.driver()
-    [id] = driver.start(1, rounds=60)
+    ground.wait("both", lambda: ground.workers() == 2)
+    [id] = driver.start(1, rounds=30)
     ground.wait_running(1)
     _status, _attempt, sleeper = ground.ledger.job(id)
-    ground.worker("two", concurrency=1)
-    ground.wait_workers(2)
     fault = now()
     os.kill(pid_of(sleeper), signal.SIGSTOP)
     ground.wait("another has it", lambda: ground.ledger.job(id)[:2] == ("running", 2))
@@ -127,6 +127,7 @@ def test_who_wakes_up_after_its_job_was_canceled_changes_nothing(
 
 def test_a_worker_asked_to_end_finishes_or_hands_back(ground, report):
     ground.scheduler()
+    other = ground.standby("two")
     worker = ground.worker("one", concurrency=3)
     driver = ground.driver()
     long = driver.start(2, rounds=60)
@@ -136,7 +137,7 @@ def test_a_worker_asked_to_end_finishes_or_hands_back(ground, report):
     queued = driver.start(5)
     fault = now()
     os.kill(worker.pid, signal.SIGTERM)
-    ground.worker("two")
+    release(other)
     ground.wait("it ends", lambda: worker.poll() is not None, EXIT_SECONDS)
     took = now() - fault
     assert worker.returncode == 0

@@ -76,7 +76,7 @@ def test_the_web_server_is_killed(ground, web, report):
         workers = pool(server)
         faults.append(now())
         kill(server)
-        assert not any(map(alive, workers))
+        ground.wait("its end", lambda pids=workers: not any(map(alive, pids)))
     customers.end()
     ground.wait_ended()
     ledger = ground.ledger

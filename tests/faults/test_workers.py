@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.ground import alive, kill, kill_alone, pid_of, pool
+from tests.faults.ground import alive, kill, kill_alone, pid_of, pool, release
 from tests.faults.ledger import now
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.redis]
@@ -13,19 +13,21 @@ JOBS = 20
 
 def test_the_whole_worker_is_killed(ground, report):
     ground.scheduler()
+    other = ground.standby("two")
     worker = ground.worker("one")
     ground.driver().start(JOBS)
     ground.wait_running(4)
     ground.wait("some work is done", ground.ledger.effects)
     fault = now()
     kill(worker)
-    ground.worker("two")
+    release(other)
     ground.wait_ended()
     report(ground, "worker killed with its pool", fault)
 
 
 def test_the_main_process_of_the_worker_is_killed(ground, report):
     ground.scheduler()
+    other = ground.standby("two")
     worker = ground.worker("one")
     ground.driver().start(JOBS)
     ground.wait_running(4)
@@ -33,7 +35,7 @@ def test_the_main_process_of_the_worker_is_killed(ground, report):
     fault = now()
     kill_alone(worker.pid)
     worker.wait()
-    ground.worker("two")
+    release(other)
     ground.wait_ended()
     report(ground, "main process of the worker killed", fault)
     ground.wait("the orphans are gone", lambda: not any(map(alive, orphans)))

@@ -134,10 +134,13 @@ def delete_ranges(
         keys = rows.model._base_manager.filter(**between("pk", after, None))
         keys = keys.order_by("pk").values_list("pk", flat=True)
         end = next(iter(keys[pace.rows - 1 : pace.rows]), None)
+        is_last = end is None
+        if is_last and (end := keys.last()) is None:
+            return
         count = delete_range(rows, children, after, end)
         seconds = time.monotonic() - started
         yield count
-        if end is None:
+        if is_last:
             return
         after = end
         pace.took(seconds)
@@ -150,7 +153,7 @@ def delete_range(
     after: Any,
     end: Any,
 ) -> int:
-    """Delete what lies after the one key and up to the other; None: without bound."""
+    """Delete what lies after the one key, None for the first, and up to the other."""
     doomed = rows.filter(**between("pk", after, end)).order_by()
     with transaction.atomic():
         commit_lazily()

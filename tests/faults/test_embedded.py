@@ -51,13 +51,15 @@ def busy(ground):
 def test_workers_of_the_embedded_broker_are_killed(embedded, report):
     """Three times, one of the two in the middle of its work."""
     ground, _product = embedded
-    ground.driver().start(JOBS)
+    ground.driver().start(JOBS, rounds=3)
     faults = []
     for _ in range(3):
         pid = ground.wait("somebody works", lambda: busy(ground))
         faults.append(now())
         kill_alone(pid)
+        ground.wait("its end", lambda pid=pid: not alive(pid))
     ground.wait_ended()
+    assert ground.ledger.outcomes()["lost"] == len(faults)
     report(ground, "embedded broker: workers killed three times", *faults)
 
 

@@ -21,7 +21,7 @@ FIRST = LEAST = 1_000
 CHUNK_SECONDS = 0.1
 # It is in no hurry: after each chunk it rests for this share of the chunk's time, so
 # that what others write in between does not queue behind it.
-REST = 0.25
+REST = 0.5
 
 Sweep = Callable[[datetime, bool], Iterator[int]]
 

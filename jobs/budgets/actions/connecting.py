@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from jobs.budgets import ledger as ledgers
 from jobs.budgets.actions.asking import request_sync, request_sync_and_suggest
 from jobs.budgets.actions.opening import discard, stored
-from jobs.budgets.ledger import ImportFacts, demo_file, import_file
 from jobs.budgets.models import Budget, Snapshot
 from jobs.models import Job, Schedule
 from jobs.models.tracked import Status
@@ -85,12 +85,12 @@ def import_budget(
 ) -> Budget:
     """Make an embedded budget of an uploaded file. Raises Problem for what is none."""
 
-    def make(folder: Path, target: Path) -> ImportFacts:
+    def make(folder: Path, target: Path) -> ledgers.ImportFacts:
         source = folder / f"upload{Path(filename).suffix.lower()[:10]}"
         with source.open("wb") as copy:
             while chunk := upload.read(COPY_BYTES):
                 copy.write(chunk)
-        return import_file(source, name, target, **choices)
+        return ledgers.import_file(source, name, target, **choices)
 
     return embedded(account, by=by, name=name, make=make)
 
@@ -98,7 +98,10 @@ def import_budget(
 def demo_budget(account: Account, *, by: User | None, name: str) -> Budget:
     """Make a budget with two years of invented transactions, to look around."""
     return embedded(
-        account, by=by, name=name, make=lambda _folder, target: demo_file(target)
+        account,
+        by=by,
+        name=name,
+        make=lambda _folder, target: ledgers.demo_file(target),
     )
 
 
@@ -107,7 +110,7 @@ def embedded(
     *,
     by: User | None,
     name: str,
-    make: Callable[[Path, Path], ImportFacts],
+    make: Callable[[Path, Path], ledgers.ImportFacts],
 ) -> Budget:
     with tempfile.TemporaryDirectory(prefix="handrail-import-") as folder:
         target = Path(folder) / "budget.zip"

@@ -16,7 +16,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from jobs.budgets.ledger import Ledger, Server, open_file, open_server
+from jobs.budgets import ledger as ledgers
 from jobs.budgets.models import Budget
 from workflows.core.errors import AdminRequired
 from workflows.core.secrets import unseal
@@ -25,10 +25,10 @@ from workflows.core.secrets import unseal
 FORGOTTEN_SECONDS = 24 * 3600
 
 
-def server_of(budget: Budget) -> Server:
+def server_of(budget: Budget) -> ledgers.Server:
     """Return how to reach the budget's server. Raises SealError, UserFixable."""
     sealed = budget.encryption_password
-    return Server(
+    return ledgers.Server(
         budget.server_url,
         unseal(budget.password),
         budget.file_id,
@@ -38,7 +38,7 @@ def server_of(budget: Budget) -> Server:
 
 
 @contextmanager
-def open_budget(budget: Budget, *, fresh: bool = False) -> Iterator[Ledger]:
+def open_budget(budget: Budget, *, fresh: bool = False) -> Iterator[ledgers.Ledger]:
     """Lend the budget's ledger, up to date. Raises Problem.
 
     A server's budget leaves its copy for the next run on this machine, unless the block
@@ -47,7 +47,7 @@ def open_budget(budget: Budget, *, fresh: bool = False) -> Iterator[Ledger]:
     if budget.embedded:
         with (
             tempfile.TemporaryDirectory(prefix="handrail-budget-") as name,
-            open_file(
+            ledgers.open_file(
                 fetched(budget.file, Path(name)), Path(name) / "ledger"
             ) as ledger,
         ):
@@ -55,7 +55,7 @@ def open_budget(budget: Budget, *, fresh: bool = False) -> Iterator[Ledger]:
     else:
         with (
             private_copy(budget) as folder,
-            open_server(server_of(budget), folder, fresh=fresh) as ledger,
+            ledgers.open_server(server_of(budget), folder, fresh=fresh) as ledger,
         ):
             yield ledger
 
@@ -127,7 +127,7 @@ def discard(*names: str) -> None:
 
 
 @contextmanager
-def kept(budget: Budget, ledger: Ledger) -> Iterator[str]:
+def kept(budget: Budget, ledger: ledgers.Ledger) -> Iterator[str]:
     """Store what a run made of an embedded budget; lend the new archive's name.
 
     The block makes it the budget's own in a transaction; if it fails, the archive goes

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from jobs.actions.run import Run
+from jobs.budgets import ledger as ledgers
 from jobs.budgets.actions.asking import request_sync_and_suggest
 from jobs.budgets.actions.opening import (
     discard,
@@ -20,8 +21,6 @@ from jobs.budgets.actions.opening import (
     stored,
 )
 from jobs.budgets.actions.syncing import budget_of
-from jobs.budgets.ledger import Ledger, Server, restore_file
-from jobs.budgets.ledger import snapshot as write_snapshot
 from jobs.budgets.models import Budget, Snapshot
 from workflows.core.accounts import User
 
@@ -45,10 +44,12 @@ def redownload(run: Run) -> None:
         keep(run, budget, server_of(budget), Snapshot.Origin.REDOWNLOADED)
 
 
-def keep(run: Run, budget: Budget, source: Server | Ledger, origin: str) -> None:
+def keep(
+    run: Run, budget: Budget, source: ledgers.Server | ledgers.Ledger, origin: str
+) -> None:
     with tempfile.TemporaryDirectory(prefix="handrail-snapshot-") as folder:
         path = Path(folder) / "snapshot.zip"
-        facts = write_snapshot(source, path)
+        facts = ledgers.snapshot(source, path)
         run.progress(0, None, _("Storing the copy"))
         name = stored(path, budget)
     try:
@@ -91,7 +92,7 @@ def restore(snapshot: Snapshot, *, by: User, name: str) -> Budget:
     """
     with tempfile.TemporaryDirectory(prefix="handrail-snapshot-") as folder:
         target = Path(folder) / "restored.zip"
-        facts = restore_file(fetched(snapshot.file, Path(folder)), target, name)
+        facts = ledgers.restore_file(fetched(snapshot.file, Path(folder)), target, name)
         budget = Budget(
             account_id=snapshot.budget.account_id,
             name=name,

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.actions.run import Run
+from jobs.budgets import ledger as ledgers
 from jobs.budgets.actions.opening import open_budget
-from jobs.budgets.ledger import Ledger
 from jobs.budgets.models import Budget, Category, Payee
 
 
@@ -35,7 +35,7 @@ def budget_of(run: Run) -> Budget:
     return cast(Budget, run.subject)
 
 
-def categories_of(ledger: Ledger) -> list[dict[str, Any]]:
+def categories_of(ledger: ledgers.Ledger) -> list[dict[str, Any]]:
     return [
         {
             "ledger_id": category.id,
@@ -49,7 +49,7 @@ def categories_of(ledger: Ledger) -> list[dict[str, Any]]:
     ]
 
 
-def payees_of(ledger: Ledger) -> list[dict[str, Any]]:
+def payees_of(ledger: ledgers.Ledger) -> list[dict[str, Any]]:
     """Return the payees that stand for somebody else, not for an own account."""
     return [
         {"ledger_id": payee.id, "name": payee.name[:200]}

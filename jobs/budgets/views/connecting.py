@@ -14,11 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from jobs.budgets import ledger as ledgers
 from jobs.budgets.actions.connecting import connect_budget, demo_budget
 from jobs.budgets.actions.reading import visible_budgets
 from jobs.budgets.forms import FileForm, ServerForm, name_is_taken
-from jobs.budgets.ledger import list_files
-from jobs.budgets.ledger.explaining import wrong_password
 from jobs.budgets.models import Budget
 from jobs.budgets.views.finding import can_connect, own_account, posted
 from workflows.core.errors import Problem
@@ -49,7 +48,7 @@ def look(request: UserRequest, form: ServerForm) -> bool:
     url = form.cleaned_data["server_url"].strip()
     password = Secret(form.cleaned_data["password"])
     try:
-        files = list_files(url, password, ca_file=authorities())
+        files = ledgers.list_files(url, password, ca_file=authorities())
         sealed = seal(password)
     except Problem as problem:
         form.add_error(field_of(problem), str(problem))
@@ -84,7 +83,7 @@ def cannot_seal() -> str:
 
 def field_of(problem: Problem) -> str:
     """Return the field that the error stands beside: what it names is what to mend."""
-    return "password" if str(problem) == str(wrong_password()) else "server_url"
+    return "password" if str(problem) == str(ledgers.wrong_password()) else "server_url"
 
 
 @secrets_are_posted

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 from django.views.decorators.http import require_http_methods
 
+from jobs.budgets import ledger as ledgers
 from jobs.budgets.actions.connecting import import_budget
 from jobs.budgets.actions.uploads import (
     UploadGone,
@@ -21,7 +22,6 @@ from jobs.budgets.actions.uploads import (
     open_upload,
 )
 from jobs.budgets.forms import ChoiceForm, ImportForm, name_is_taken
-from jobs.budgets.ledger import Choose
 from jobs.budgets.models import Budget
 from jobs.budgets.views.finding import can_connect, own_account, posted
 from workflows.core.errors import Problem
@@ -96,7 +96,7 @@ def attempt(
     """Import what is kept: the answer, or the field with what is wrong with it."""
     try:
         budget = imported(request, kept)
-    except Choose as question:
+    except ledgers.Choose as question:
         kept["asked"] = {
             "question": str(question),
             "choice": question.choice,
@@ -107,7 +107,10 @@ def attempt(
     except Problem as problem:
         field, text = "file", str(problem)
     except UploadGone:
-        field, text = "file", _("The file is no longer kept here. Choose it again.")
+        field, text = (
+            "file",
+            _("The file is no longer kept here. Choose it again."),
+        )
     except IntegrityError:  # somebody took the name in this very moment
         field, text = "name", name_is_taken()
     else:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
+from jobs.budgets import ledger as ledgers
 from jobs.budgets.actions import asking, connecting, reading
 from jobs.budgets.forms import (
     ConnectionForm,
@@ -21,7 +22,6 @@ from jobs.budgets.forms import (
     ScheduleForm,
     name_is_taken,
 )
-from jobs.budgets.ledger import Server
 from jobs.budgets.models import Budget
 from jobs.budgets.views.connecting import cannot_seal
 from jobs.budgets.views.finding import can_connect, find_budget
@@ -109,7 +109,7 @@ def reconnected(request: UserRequest, budget: Budget, form: ConnectionForm) -> b
     data = form.cleaned_data
     url = data["server_url"].strip()
     try:
-        Server(url, Secret(""), budget.file_id)  # is it an address at all?
+        ledgers.Server(url, Secret(""), budget.file_id)  # is it an address at all?
         connecting.reconnect_budget(
             budget,
             by=request.user,

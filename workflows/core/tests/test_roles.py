@@ -18,9 +18,11 @@ pytestmark = pytest.mark.django_db
 # What the migrations grant; a right that is not here is one that nobody holds.
 WALKS = {"l1walk.walk_ticket", "l1walk.work_ticket"}
 WRITES_FLOWS = {"l1walk.edit_flow", "l1walk.publish_flow"}
+KEEPS_BUDGETS = {"budgets.keep_budget", "budgets.connect_budget"}
 RIGHTS = {
     "technician": WALKS,
-    "engineer": WALKS | WRITES_FLOWS | {"l1walk.take_escalation"},
+    "engineer": WALKS | WRITES_FLOWS | {"l1walk.take_escalation", "jobs.manage_job"},
+    "bookkeeper": KEEPS_BUDGETS,
     "manager": {
         "workflows.change_account",
         "workflows.view_move",
@@ -34,6 +36,15 @@ RIGHTS = {
         "l1walk.work_ticket",
         "l1walk.reassign_escalation",
         "l1walk.view_reports",
+        "jobs.manage_job",
+        "jobs.view_job",
+        "jobs.view_queues",
+        "jobs.view_schedule",
+        "jobs.view_worker",
+        "budgets.view_budget",
+        "budgets.view_snapshot",
+        "budgets.view_suggestion",
+        *KEEPS_BUDGETS,
         *WRITES_FLOWS,
     },
 }

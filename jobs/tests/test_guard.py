@@ -53,6 +53,15 @@ def test_leases_are_renewed_at_every_heartbeat(me, run):
     assert HEARTBEAT * 2 < LEASE  # one may be missed
 
 
+def test_progress_that_came_too_soon_is_shown_when_the_second_is_over(me, run):
+    run.progress(1, 9, "Reading")
+    run.progress(2, 9, "Writing")
+    assert run.unwritten
+    me.look()
+    row = reread(run.job)
+    assert (row.done, row.phase, run.unwritten) == (2, "Writing", False)
+
+
 def test_every_job_of_a_batch_keeps_its_lease(kind, alice, me):
     type = kind(brief=True)
     for _ in range(3):

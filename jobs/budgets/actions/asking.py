@@ -69,10 +69,6 @@ def request_snapshot(budget: Budget, *, by: User, anew: bool = False) -> Job:
     return request(budget, "snapshot_redownload" if anew else "snapshot_create", by=by)
 
 
-def schedule_of(budget: Budget) -> Schedule | None:
-    return Schedule.objects.filter(subject_id=budget.pk).first()
-
-
 def set_schedule(budget: Budget, *, cron: str) -> None:
     """Sync and suggest by the clock of the account; "" ends it."""
     with transaction.atomic():

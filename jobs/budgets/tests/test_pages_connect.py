@@ -142,7 +142,7 @@ def test_a_wrong_password_is_told_beside_it(client, actual, caplog):
 
 
 @pytest.fixture
-def asked(client, actual):
+def asked(client, actual, budget):
     """The first step is done: the server has been asked."""
     data = {"server_url": actual.url, "password": actual.password}
     response = client.post(CONNECT, data)

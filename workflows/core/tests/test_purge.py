@@ -10,13 +10,14 @@ import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, OperationalError, connections
 from django.utils import timezone
 
 from workflows.core.purge import (
     CHUNK_SECONDS,
     RULES,
     Pace,
+    Rule,
     delete_ranges,
     purge,
     purge_rule,
@@ -290,3 +291,15 @@ def test_whoever_stops_asking_stops_the_purge(rule):
         if swept.count == 3:
             break
     assert done == [0, 1, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rule_that_fails_outside_of_a_transaction_leaves_a_usable_connection():
+    def broken(cutoff, dry_run):
+        yield 1
+        raise OperationalError("gone")
+
+    rule = Rule("broken", timedelta(0), broken, "broken")
+    swept = list(purge([rule]))
+    assert [(s.count, bool(s.error)) for s in swept] == [(1, False), (1, True)]
+    assert not Session.objects.exists()

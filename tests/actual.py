@@ -327,7 +327,8 @@ def engine(script: str, *arguments: str, server: ActualServer | None = None) -> 
     program = f"""
         import * as api from '@actual-app/api';
         import {{mkdtempSync, rmSync}} from 'node:fs';
-        const folder = mkdtempSync('/tmp/handrail-engine-');
+        import {{tmpdir}} from 'node:os';
+        const folder = mkdtempSync(`${{tmpdir()}}/handrail-engine-`);
         const given = process.argv.slice(2);
         const options = {json.dumps(options)};
         const {{send: engine}} = await api.init({{dataDir: folder, ...options}});

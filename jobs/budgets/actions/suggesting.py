@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,7 +25,7 @@ from jobs.budgets.engine import CategoryEngine, PayeeEngine, Proposal
 from jobs.budgets.ledger import LedgerTransaction
 from jobs.budgets.models import Budget, Suggestion
 from jobs.budgets.models.suggestion import PartStatus as S
-from workflows.core.machines import begin_many, moving_many
+from workflows.core.machines import BATCH, begin_many, moving_many
 
 
 def generate(run: Run) -> None:
@@ -50,8 +50,7 @@ def generate(run: Run) -> None:
             by=run.job.created_by,
         )
         renew([row.pk for row in again], open_rows, proposed)
-        for row in bare:
-            change_pending(row.pk, proposed[row.transaction_id])
+        change_pending({row.pk: proposed[row.transaction_id] for row in bare})
         run.result = {
             "created": len(new),
             "renewed": len(again),
@@ -80,12 +79,14 @@ def retry_payee(run: Run) -> None:
     wanted = [by_id[row.transaction_id] for row in pending]
     proposed = propose(run, engine, adviser, wanted, anew=True)
     with run.completing():
-        changed = sum(
-            change_pending(row.pk, columns)
-            for row in pending
-            # A language model that does not answer now takes back nothing.
-            if (columns := proposed[row.transaction_id])["category_proposal_id"]
-            or not adviser.failure
+        changed = change_pending(
+            {
+                row.pk: columns
+                for row in pending
+                # A language model that does not answer now takes back nothing.
+                if (columns := proposed[row.transaction_id])["category_proposal_id"]
+                or not adviser.failure
+            }
         )
         run.result = {"renewed": changed, **adviser.report}
 
@@ -124,14 +125,18 @@ def is_bare(row: Suggestion) -> bool:
     return row.category_status == S.PENDING and not row.category_proposal_id
 
 
-def change_pending(pk: Any, columns: Columns) -> int:
-    """Propose another category, unless somebody has decided meanwhile.
+def change_pending(proposed: Mapping[Any, Columns]) -> int:
+    """Propose other categories where nobody has decided meanwhile; return how many.
 
-    That is no change of state: the row is as open as before.
+    That is no change of state: the rows are as open as before. Inside a transaction.
     """
-    return Suggestion.objects.filter(pk=pk, category_status=S.PENDING).update(
-        **{name: columns[name] for name in PROPOSED_CATEGORY}
-    )
+    pending = Suggestion.objects.filter(pk__in=proposed, category_status=S.PENDING)
+    held = list(pending.select_for_update(of=("self",)).order_by("pk"))
+    for row in held:
+        for name in PROPOSED_CATEGORY:
+            setattr(row, name, proposed[row.pk][name])
+    Suggestion.objects.bulk_update(held, PROPOSED_CATEGORY, batch_size=BATCH)
+    return len(held)
 
 
 PROPOSED_CATEGORY = ("category_proposal_id", "category_confidence", "category_evidence")

@@ -422,7 +422,7 @@ def test_what_somebody_decided_meanwhile_stays(account, berta):
         "category_confidence": 0.5,
         "category_evidence": {},
     }
-    assert change_pending(row.pk, columns) == 0
+    assert change_pending({row.pk: columns}) == 0
     assert reread(row).category_proposal_id == FUEL
 
 

@@ -26,7 +26,7 @@ from jobs.budgets.ledger.records import (
 if TYPE_CHECKING:
     from jobs.budgets.ledger.client import Server, list_files
     from jobs.budgets.ledger.demo import demo_file
-    from jobs.budgets.ledger.explaining import wrong_password
+    from jobs.budgets.ledger.explaining import WrongPassword
     from jobs.budgets.ledger.importing import import_file
     from jobs.budgets.ledger.importing.choosing import Choices, Choose
     from jobs.budgets.ledger.ledger import Ledger, check, open_file, open_server
@@ -49,6 +49,7 @@ __all__ = [
     "Server",
     "ServerFacts",
     "SnapshotFacts",
+    "WrongPassword",
     "check",
     "demo_file",
     "import_file",
@@ -58,13 +59,12 @@ __all__ = [
     "restore_file",
     "restore_to_server",
     "snapshot",
-    "wrong_password",
 ]
 
 LATER = {
     "client": ("Server", "list_files"),
     "demo": ("demo_file",),
-    "explaining": ("wrong_password",),
+    "explaining": ("WrongPassword",),
     "importing": ("import_file",),
     "importing.choosing": ("Choices", "Choose"),
     "ledger": ("Ledger", "check", "open_file", "open_server"),

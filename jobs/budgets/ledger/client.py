@@ -42,6 +42,7 @@ from workflows.core.secrets import Secret
 
 # Seconds for each: to connect, and for the server to say the next few bytes.
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+FORM_TIMEOUT = httpx.Timeout(10.0)  # while a person waits for a page
 NEVER = "9999-12-31T23:59:59.999Z-FFFF-FFFFFFFFFFFFFFFF"  # after every message
 MOST = 512 * 1024**2  # bytes of one answer; budgets are packed to a few megabytes
 DATABASE = files.DATABASE
@@ -88,7 +89,12 @@ def clean_url(url: str) -> str:
 class Client(Actual):
     """One connection to a server, with a private copy of one budget."""
 
-    def __init__(self, server: Server, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        folder: Path | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> None:
         context = ssl.create_default_context(cafile=server.ca_file)
         if server.ca_file is not None:
             context.load_default_certs()
@@ -103,7 +109,7 @@ class Client(Actual):
                 encryption_password=secret.reveal() if secret else None,
                 data_dir=folder,
                 cert=context,
-                timeout=TIMEOUT,
+                timeout=timeout,
             )
         except BaseException:
             self.close()
@@ -312,7 +318,8 @@ def list_files(
     url: str, password: Secret, *, ca_file: Path | None = None, verify: bool = True
 ) -> list[RemoteFile]:
     """Return the budgets of a server, for a form that connects one. Raises Problem."""
-    client = Client(Server(url, password, "", None, ca_file, verify))
+    server = Server(url, password, "", None, ca_file, verify)
+    client = Client(server, timeout=FORM_TIMEOUT)
     with closing(client):
         return [
             RemoteFile(

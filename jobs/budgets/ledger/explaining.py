@@ -38,6 +38,10 @@ class TooNew(Exception):
     """A budget uses what this version of the library does not know."""
 
 
+class WrongPassword(UserFixable):
+    """The server is there, but does not take the password."""
+
+
 class FileReset(Temporary):
     """The budget's history was started anew; the private copy is of no use."""
 
@@ -211,8 +215,8 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     return timedelta(seconds=min(int(seconds), 3600))
 
 
-def wrong_password() -> Problem:
-    return UserFixable(
+def wrong_password() -> WrongPassword:
+    return WrongPassword(
         _("The Actual server does not take this password. Enter the right one.")
     )
 

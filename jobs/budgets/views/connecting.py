@@ -83,7 +83,7 @@ def cannot_seal() -> str:
 
 def field_of(problem: Problem) -> str:
     """Return the field that the error stands beside: what it names is what to mend."""
-    return "password" if str(problem) == str(ledgers.wrong_password()) else "server_url"
+    return "password" if isinstance(problem, ledgers.WrongPassword) else "server_url"
 
 
 @secrets_are_posted

@@ -119,6 +119,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # Django forbids prepared statements by default; jobs.actions.statements has some.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # A Redis that does not answer is one that is down: no page waits for it for longer.
 REDIS_PATIENCE = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
@@ -130,7 +132,6 @@ if REDIS_URL:
             "OPTIONS": REDIS_PATIENCE,
         }
     }
-    CACHES["bells"] = CACHES["default"] | {"KEY_PREFIX": "bells"}
     SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 else:
     # A cache of one process must not hold sessions: another process could log out.

@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
-from django.core.cache import cache, caches
+from django.core.cache import caches
 from django.db import connection
 from django.test import Client, TransactionTestCase
 
@@ -57,8 +57,8 @@ def signed_in(user: User) -> Client:
 @pytest.fixture(autouse=True)
 def cold_cache() -> None:
     """Forget roles, sessions and bells that belong to another test's database."""
-    cache.clear()
-    caches["bells"].clear()
+    for name in caches:
+        caches[name].clear()
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
+from typing import Any, Protocol
 
 from celery import current_app
+from django.conf import settings
 from django.core.cache import caches
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis import Redis
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
@@ -16,6 +20,8 @@ TASK = "jobs.drain"
 # While a worker is on its way, or looks for more, nobody else need be sent. The flag
 # that says so ends by itself, for messages do get lost.
 FLAG_SECONDS = 1
+# How long a worker stands by after brief work: the next job need not send for one.
+STANDBY_SECONDS = 0.1
 
 
 def ring(queue: str) -> None:
@@ -44,9 +50,9 @@ def wake(queue: str) -> None:
 
 
 def raised(queue: str) -> bool:
-    """Raise the queue's flag; False when it is up, and somebody is looking for work."""
+    """Raise the queue's flag; False when it is up, and who stands by has been told."""
     try:
-        return caches["bells"].add(flag(queue), 1, FLAG_SECONDS)
+        return flags().raised(queue)
     except (RedisError, OSError) as error:
         log.warning("no flag for %s: %s", queue, type(error).__name__)
         return True
@@ -55,10 +61,77 @@ def raised(queue: str) -> bool:
 def lower(queue: str) -> None:
     """Take the flag down: what comes from now on rings. Look once more after it."""
     try:
-        caches["bells"].delete(flag(queue))
+        flags().lower(queue)
     except (RedisError, OSError) as error:
         log.warning("the flag of %s stays up: %s", queue, type(error).__name__)
 
 
-def flag(queue: str) -> str:
-    return f"bell:{queue}"
+def stand_by(queue: str) -> bool:
+    """Keep the flag up and wait for a job, a moment at most; False when none came."""
+    try:
+        return flags().stand_by(queue)
+    except (RedisError, OSError) as error:
+        log.warning("nobody stands by %s: %s", queue, type(error).__name__)
+        return True
+
+
+class Flags(Protocol):
+    """Where web and workers see the same flags."""
+
+    def raised(self, queue: str) -> bool: ...
+    def lower(self, queue: str) -> None: ...
+    def stand_by(self, queue: str) -> bool: ...
+
+
+class RedisFlags:
+    """A flag and, for whoever stands by it, a list with at most one call."""
+
+    RAISE = """
+    if redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[1]) then return 1 end
+    redis.call('LPUSH', KEYS[2], 1)
+    redis.call('LTRIM', KEYS[2], 0, 0)
+    redis.call('PEXPIRE', KEYS[2], ARGV[1])
+    return 0
+    """
+
+    def __init__(self, url: str) -> None:
+        # Its own client: the one of Django's cache is made anew for each call.
+        self.redis: Any = Redis.from_url(url, **settings.REDIS_PATIENCE)
+        self.script = self.redis.register_script(self.RAISE)
+
+    def raised(self, queue: str) -> bool:
+        keys = (self.flag(queue), self.calls(queue))
+        return bool(self.script(keys, (FLAG_SECONDS * 1000,)))
+
+    def lower(self, queue: str) -> None:
+        self.redis.delete(self.flag(queue))
+
+    def stand_by(self, queue: str) -> bool:
+        with self.redis.pipeline(transaction=False) as both:
+            both.pexpire(self.flag(queue), FLAG_SECONDS * 1000)
+            both.blpop([self.calls(queue)], STANDBY_SECONDS)
+            return both.execute()[1] is not None
+
+    def flag(self, queue: str) -> str:
+        return f"bell:{queue}"
+
+    def calls(self, queue: str) -> str:
+        return f"bell:{queue}:calls"
+
+
+class FileFlags:
+    """Beside the embedded broker: a worker looks for itself whether a job came."""
+
+    def raised(self, queue: str) -> bool:
+        return caches["bells"].add(queue, 1, FLAG_SECONDS)
+
+    def lower(self, queue: str) -> None:
+        caches["bells"].delete(queue)
+
+    def stand_by(self, queue: str) -> bool:
+        return True
+
+
+@cache
+def flags() -> Flags:
+    return RedisFlags(settings.REDIS_URL) if settings.REDIS_URL else FileFlags()

@@ -7,7 +7,7 @@ import time
 
 from django.db import InterfaceError, OperationalError, connection
 
-from jobs.actions.bells import lower, wake
+from jobs.actions.bells import lower, stand_by, wake
 from jobs.actions.claiming import LEASE, claim
 from jobs.actions.guard import STOPPING, guard
 from jobs.actions.kinds import kind_of
@@ -17,7 +17,7 @@ from jobs.models import Job, LeaseLost
 
 log = logging.getLogger(__name__)
 # After this long a bell gives its place to another one, so that queues take turns.
-TURN_SECONDS = 10.0
+TURN_SECONDS = 2.0
 # While more waits than this worker takes, another one is sent for this often.
 WAKE_SECONDS = 0.1
 
@@ -45,8 +45,8 @@ def drain(queue: str) -> int:
             lowered = True
             continue
         runs = [Run(job, kind_of(job.type)) for job in jobs]
-        # After brief work this worker looks again; anything else keeps it away, and
-        # bells have to reach the others.
+        # Brief work is soon over and this worker looks again; anything else keeps it
+        # away, and bells have to reach the others.
         lowered = not all(run.kind.brief for run in runs)
         if lowered:
             lower(queue)
@@ -58,6 +58,11 @@ def drain(queue: str) -> int:
         if time.monotonic() > ends:
             wake(queue)
             break
+        # What had to wait for one of these jobs sends nobody a bell.
+        look = lowered or more or any(run.job.exclusive_key for run in runs)
+        if not look and not stand_by(queue):
+            lower(queue)
+            lowered = True
     return count
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cache, lru_cache
 from typing import Any, Self
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.sql.subqueries import UpdateQuery
 
@@ -25,27 +25,27 @@ class Statement:
     """Writes that happen together: the first may find nothing, then none happens."""
 
     def __init__(self) -> None:
+        self.database = connections[DEFAULT_DB_ALIAS]  # the proxy looks it up each time
         self.parts: list[str] = []
         self.values: list[Any] = []
 
     def insert(self, rows: Sequence[models.Model], *, unless: str = "") -> Self:
         """Add an INSERT; ``unless`` is its ON CONFLICT clause."""
         model = type(rows[0])
-        columns, names = columns_of(model), []
-        lines = []
+        # What is NULL, or the database's to choose, in all rows is left out.
+        columns = [
+            (field, cast)
+            for field, cast in columns_of(model)
+            if any(is_given(field.pre_save(row, True)) for row in rows)
+        ]
+        names = [f'"{field.column}"' for field, _cast in columns]
+        line = ", ".join(f"%s::{cast}" for _field, cast in columns)
         for row in rows:
-            given = [
-                (column, value)
-                for column in columns
-                if not isinstance(
-                    value := column[0].pre_save(row, True), DatabaseDefault
-                )
+            self.values += [
+                self.prepared(field, field.pre_save(row, True)) for field, _ in columns
             ]
-            names = [f'"{field.column}"' for (field, _cast), _value in given]
-            lines.append(", ".join(f"%s::{cast}" for (_field, cast), _value in given))
-            self.values += [prepared(field, value) for (field, _c), value in given]
         into = f'INSERT INTO "{model._meta.db_table}" ({", ".join(names)})'
-        rows_sql = "VALUES " + ", ".join(f"({line})" for line in lines)
+        rows_sql = "VALUES " + ", ".join([f"({line})"] * len(rows))
         source = f"SELECT v.* FROM ({rows_sql}) v, w0" if self.parts else rows_sql  # noqa: S608
         return self.add(f"{into} {source} {unless}")
 
@@ -59,15 +59,33 @@ class Statement:
         table = model._meta.db_table
         sets, tests = [], []
         for name, value in values.items():
-            column, sql, params = assigned(model, name, value)
+            column, sql, params = self.assigned(model, name, value)
             sets.append(f'"{column}" = {sql}')
             self.values += params
         for name, value in where.items():
-            column, sql, params = assigned(model, name, value)
+            column, sql, params = self.assigned(model, name, value)
             tests.append(f'"{table}"."{column}" = {sql}')
             self.values += params
         tail = f"{' FROM w0' if self.parts else ''} WHERE {' AND '.join(tests)}"
         return self.add(f'UPDATE "{table}" SET {", ".join(sets)}{tail}')  # noqa: S608
+
+    def assigned(
+        self, model: type[models.Model], name: str, value: Any
+    ) -> tuple[str, str, Any]:
+        field: Any = model._meta.get_field(name)
+        column: str = field.column
+        if hasattr(value, "resolve_expression"):
+            sql, params = compiled(model, value)
+            return column, sql, params
+        if isinstance(value, models.Model):
+            value = value.pk
+        return column, f"%s::{cast_of(field)}", [self.prepared(field, value)]
+
+    def prepared(self, field: Any, value: Any) -> Any:
+        if value is None:
+            return None
+        ready = field.get_db_prep_save(value, self.database)
+        return ready.value if isinstance(ready, Enum) else ready
 
     def add(self, sql: str) -> Self:
         self.parts.append(sql)
@@ -98,31 +116,20 @@ def rows_of(
         return cursor.fetchall()
 
 
+def is_given(value: Any) -> bool:
+    return value is not None and not isinstance(value, DatabaseDefault)
+
+
 @cache
 def columns_of(model: type[models.Model]) -> list[tuple[Any, str]]:
     """Return each field with the type that a bare value has to be read as."""
     return [(field, cast_of(field)) for field in model._meta.local_concrete_fields]
 
 
+@cache
 def cast_of(field: Any) -> str:
     """Return the type without its length: a cast cuts what is too long in silence."""
     return str(field.db_type(connection)).partition("(")[0]
-
-
-def assigned(model: type[models.Model], name: str, value: Any) -> tuple[str, str, Any]:
-    field: Any = model._meta.get_field(name)
-    column: str = field.column
-    if hasattr(value, "resolve_expression"):
-        sql, params = compiled(model, value)
-        return column, sql, params
-    if isinstance(value, models.Model):
-        value = value.pk
-    return column, f"%s::{cast_of(field)}", [prepared(field, value)]
-
-
-def prepared(field: Any, value: Any) -> Any:
-    ready = field.get_db_prep_save(value, connection)
-    return ready.value if isinstance(ready, Enum) else ready
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,6 @@ import logging
 import time
 
 from django.db import DatabaseError, connection
-from django.db.models import Min
 from django.db.models.functions import Now
 
 from jobs.actions.claiming import HEARTBEAT, LEASE
@@ -51,7 +50,7 @@ class Watchdog:
         return False
 
     def waiting_for_nobody(self) -> object:
-        """Return the longest waiting job's time if there is a free worker for it."""
+        """Return the job that has waited longest if there is a free worker for it."""
         # Who has not renewed a lease when it was time may be what hangs.
         busy = Job.objects.filter(
             status=Status.RUNNING, lease_until__gt=Now() + LEASE - 1.5 * HEARTBEAT
@@ -59,4 +58,4 @@ class Watchdog:
         if busy.count() >= self.slots:
             return None
         waiting = Job.objects.filter(type__in=KINDS).due().free()
-        return waiting.aggregate(head=Min("run_after"))["head"]
+        return waiting.order_by("run_after", "id").values_list("id", flat=True).first()

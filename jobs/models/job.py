@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce, Greatest, Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -244,11 +245,15 @@ class Job(Tracked):
         """May this person cancel and retry it?"""
         return self.created_by_id == user.pk or user.has_perm("jobs.manage_job")
 
-    def earliest(self) -> Any:
-        return F("created_at")
+    @classmethod
+    @cache
+    def when_started(cls) -> Any:
+        return Greatest(F("created_at"), Now())
 
-    def latest(self) -> Any:
-        return Coalesce(F("started_at"), F("created_at"))
+    @classmethod
+    @cache
+    def when_completed(cls) -> Any:
+        return Greatest(Coalesce(F("started_at"), F("created_at")), Now())
 
     def columns(self) -> dict[str, Any]:
         values = super().columns()

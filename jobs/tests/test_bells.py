@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from celery import current_app
@@ -11,17 +12,25 @@ from django.core.cache import caches
 from django.db import transaction
 
 from jobs import tasks
-from jobs.actions.bells import FLAG_SECONDS, TASK, flag, lower, ring, wake
+from jobs.actions import bells, running
+from jobs.actions.bells import (
+    FLAG_SECONDS,
+    TASK,
+    RedisFlags,
+    flags,
+    lower,
+    ring,
+    stand_by,
+    wake,
+)
 from jobs.actions.running import drain
 from jobs.actions.starting import start_job
 from jobs.models import Job
 from jobs.tests.engine import QUEUE
+from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
-NOWHERE = {
-    "BACKEND": "django.core.cache.backends.redis.RedisCache",
-    "LOCATION": "redis://:hunter2@127.0.0.1:1/0",
-}
+NOWHERE = "redis://:hunter2@127.0.0.1:1/0"
 
 
 @pytest.fixture
@@ -96,7 +105,11 @@ def test_each_queue_has_its_bell(broker):
 def test_the_flag_of_a_lost_bell_ends_by_itself(broker):
     ring(QUEUE)
     assert 0 < FLAG_SECONDS <= 2
-    caches["bells"].touch(flag(QUEUE), -1)  # its time is over
+    if django_settings.REDIS_URL:
+        assert 0 < flags().redis.pttl(flags().flag(QUEUE)) <= FLAG_SECONDS * 1000
+        flags().redis.pexpire(flags().flag(QUEUE), 0)
+    else:
+        caches["bells"].touch(QUEUE, -1)
     ring(QUEUE)
     assert broker.rung() == 2
 
@@ -153,18 +166,85 @@ def test_a_broker_whose_folder_is_gone_is_a_line_in_the_log(broker, caplog, tmp_
     assert text.startswith(f"queue {QUEUE} waits for the dispatcher: ")
 
 
-def test_without_flags_bells_ring_each_time(broker, settings, caplog):
-    settings.CACHES = {**settings.CACHES, "bells": NOWHERE}
+def test_without_flags_bells_ring_each_time(broker, monkeypatch, caplog):
+    monkeypatch.setattr(bells, "flags", lambda: RedisFlags(NOWHERE))
     ring(QUEUE)
     ring(QUEUE)
     lower(QUEUE)
+    assert stand_by(QUEUE) is True
     assert broker.rung() == 2
     assert lines(caplog) == [
         (logging.WARNING, f"no flag for {QUEUE}: ConnectionError"),
         (logging.WARNING, f"no flag for {QUEUE}: ConnectionError"),
         (logging.WARNING, f"the flag of {QUEUE} stays up: ConnectionError"),
+        (logging.WARNING, f"nobody stands by {QUEUE}: ConnectionError"),
     ]
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.redis
+class TestStandingBy:
+    """After brief work a worker waits a moment: the next job need send for nobody."""
+
+    def test_it_hears_of_a_job_at_once(self, broker, monkeypatch):
+        ring(QUEUE)
+        monkeypatch.setattr(bells, "STANDBY_SECONDS", 0.9)
+        with ThreadPoolExecutor() as pool:
+            heard = pool.submit(stand_by, QUEUE)
+            ring(QUEUE)
+            assert heard.result() is True
+        assert broker.rung() == 1
+
+    def test_what_was_called_meanwhile_is_heard_once(self, broker):
+        for _ in range(4):
+            ring(QUEUE)
+        assert [stand_by(QUEUE), stand_by(QUEUE)] == [True, False]
+        assert broker.rung() == 1
+
+    def test_it_keeps_the_flag_up(self, broker):
+        ring(QUEUE)
+        flags().redis.pexpire(flags().flag(QUEUE), 200)
+        stand_by(QUEUE)
+        assert flags().redis.pttl(flags().flag(QUEUE)) > 200
+        ring(QUEUE)
+        assert broker.rung() == 1
+
+    def test_each_queue_has_its_calls(self):
+        for _ in range(2):
+            ring("kit-other")
+        assert stand_by(QUEUE) is False
+
+    def test_brief_work_that_comes_one_by_one_rings_once(
+        self, broker, kind, alice, monkeypatch
+    ):
+        """The second job is started while the worker stands by."""
+        name = kind(brief=True)
+        waits = []
+
+        def stand_by_once(queue):
+            waits.append(queue)
+            if len(waits) == 1:
+                start_job(name, None, by=alice)
+                ring(QUEUE)
+            return stand_by(queue)
+
+        monkeypatch.setattr(running, "stand_by", stand_by_once)
+        start_job(name, None, by=alice)
+        ring(QUEUE)
+        assert drain(QUEUE) == 2
+        assert broker.rung() == 1
+        assert len(waits) == 2
+        ring(QUEUE)  # it has gone and lowered its flag
+        assert broker.rung() == 1
+
+    def test_what_waits_for_a_key_is_taken_without_a_bell(
+        self, broker, kind, alice, account, monkeypatch
+    ):
+        monkeypatch.setattr(running, "stand_by", lambda queue: pytest.fail("waits"))
+        name, parcel = kind(brief=True, exclusive=True), make_parcel(account)
+        for _ in range(2):
+            start_job(name, parcel, by=alice)
+        assert drain(QUEUE) == 2
 
 
 @pytest.mark.redis

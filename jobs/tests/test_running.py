@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from jobs.actions import run as run_module
 from jobs.actions.guard import STOPPING, guard
 from jobs.actions.reaping import reap
-from jobs.actions.running import drain, execute
+from jobs.actions.running import TURN_SECONDS, drain, execute
 from jobs.actions.starting import start_job
 from jobs.models import Job
 from jobs.tests.engine import (
@@ -287,7 +287,7 @@ def test_a_bell_runs_all_that_is_due(kind, alice):
 
 
 def test_more_work_than_one_takes_rings_for_another_worker(kind, alice, broker, clock):
-    type = kind(lambda run: clock.__setitem__(0, clock[0] + 1))
+    type = kind(lambda run: clock.__setitem__(0, clock[0] + 0.2))
     for _ in range(3):
         start_job(type, None, by=alice)
     drain(QUEUE)
@@ -311,7 +311,7 @@ def test_queues_take_turns(kind, alice, broker, clock):
     """A bell whose turn is over gives its place to the next one."""
 
     def work(run):
-        clock[0] += 6
+        clock[0] += TURN_SECONDS * 0.6
 
     type = kind(work)
     for _ in range(4):

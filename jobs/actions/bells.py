@@ -58,18 +58,24 @@ def raised(queue: str) -> bool:
         return True
 
 
-def lower(queue: str) -> None:
-    """Take the flag down: what comes from now on rings. Look once more after it."""
+def lower(queue: str, worker: str) -> None:
+    """Take the flag down unless another worker stands by: who comes then rings.
+
+    Look once more after it.
+    """
     try:
-        flags().lower(queue)
+        flags().lower(queue, worker)
     except (RedisError, OSError) as error:
         log.warning("the flag of %s stays up: %s", queue, type(error).__name__)
 
 
-def stand_by(queue: str) -> bool:
-    """Keep the flag up and wait for a job, a moment at most; False when none came."""
+def stand_by(queue: str, worker: str) -> bool:
+    """Keep the flag up and wait for a job, a moment at most; False when none came.
+
+    One worker a queue does that; any other is told False at once.
+    """
     try:
-        return flags().stand_by(queue)
+        return flags().stand_by(queue, worker)
     except (RedisError, OSError) as error:
         log.warning("nobody stands by %s: %s", queue, type(error).__name__)
         return True
@@ -79,38 +85,49 @@ class Flags(Protocol):
     """Where web and workers see the same flags."""
 
     def raised(self, queue: str) -> bool: ...
-    def lower(self, queue: str) -> None: ...
-    def stand_by(self, queue: str) -> bool: ...
+    def lower(self, queue: str, worker: str) -> None: ...
+    def stand_by(self, queue: str, worker: str) -> bool: ...
 
 
 class RedisFlags:
-    """A flag and, for whoever stands by it, a list with at most one call."""
+    """A flag, which names who stands by, and a list with at most one call for them."""
 
     RAISE = """
-    if redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[1]) then return 1 end
+    if redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1]) then return 1 end
     redis.call('LPUSH', KEYS[2], 1)
     redis.call('LTRIM', KEYS[2], 0, 0)
     redis.call('PEXPIRE', KEYS[2], ARGV[1])
     return 0
     """
+    KEEP = """
+    local keeper = redis.call('GET', KEYS[1])
+    if keeper and keeper ~= '' and keeper ~= ARGV[1] then return 0 end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return 1
+    """
+    LOWER = """
+    local keeper = redis.call('GET', KEYS[1])
+    if keeper == '' or keeper == ARGV[1] then redis.call('DEL', KEYS[1]) end
+    """
 
     def __init__(self, url: str) -> None:
         # Its own client: the one of Django's cache is made anew for each call.
         self.redis: Any = Redis.from_url(url, **settings.REDIS_PATIENCE)
-        self.script = self.redis.register_script(self.RAISE)
+        self._raise = self.redis.register_script(self.RAISE)
+        self._keep = self.redis.register_script(self.KEEP)
+        self._lower = self.redis.register_script(self.LOWER)
 
     def raised(self, queue: str) -> bool:
         keys = (self.flag(queue), self.calls(queue))
-        return bool(self.script(keys, (FLAG_SECONDS * 1000,)))
+        return bool(self._raise(keys, (FLAG_SECONDS * 1000,)))
 
-    def lower(self, queue: str) -> None:
-        self.redis.delete(self.flag(queue))
+    def lower(self, queue: str, worker: str) -> None:
+        self._lower((self.flag(queue),), (worker,))
 
-    def stand_by(self, queue: str) -> bool:
-        with self.redis.pipeline(transaction=False) as both:
-            both.pexpire(self.flag(queue), FLAG_SECONDS * 1000)
-            both.blpop([self.calls(queue)], STANDBY_SECONDS)
-            return both.execute()[1] is not None
+    def stand_by(self, queue: str, worker: str) -> bool:
+        if not self._keep((self.flag(queue),), (worker, FLAG_SECONDS * 1000)):
+            return False
+        return bool(self.redis.blpop([self.calls(queue)], STANDBY_SECONDS))
 
     def flag(self, queue: str) -> str:
         return f"bell:{queue}"
@@ -125,10 +142,10 @@ class FileFlags:
     def raised(self, queue: str) -> bool:
         return caches["bells"].add(queue, 1, FLAG_SECONDS)
 
-    def lower(self, queue: str) -> None:
+    def lower(self, queue: str, worker: str) -> None:
         caches["bells"].delete(queue)
 
-    def stand_by(self, queue: str) -> bool:
+    def stand_by(self, queue: str, worker: str) -> bool:
         return True
 
 

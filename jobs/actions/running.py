@@ -41,7 +41,7 @@ def drain(queue: str) -> int:
         if not jobs:
             if lowered:
                 break
-            lower(queue)
+            lower(queue, me.worker)
             lowered = True
             continue
         runs = [Run(job, kind_of(job.type)) for job in jobs]
@@ -49,19 +49,20 @@ def drain(queue: str) -> int:
         # away, and bells have to reach the others.
         lowered = not all(run.kind.brief for run in runs)
         if lowered:
-            lower(queue)
+            lower(queue, me.worker)
         with me.holding(runs):
             for run in runs:
                 with me.watching(run):
                     execute(run)
         count += len(runs)
         if time.monotonic() > ends:
+            lower(queue, me.worker)
             wake(queue)
             break
         # What had to wait for one of these jobs sends nobody a bell.
         look = lowered or more or any(run.job.exclusive_key for run in runs)
-        if not look and not stand_by(queue):
-            lower(queue)
+        if not look and not stand_by(queue, me.worker):
+            lower(queue, me.worker)
             lowered = True
     return count
 

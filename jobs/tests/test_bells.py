@@ -23,6 +23,7 @@ from jobs.actions.bells import (
     stand_by,
     wake,
 )
+from jobs.actions.guard import guard
 from jobs.actions.running import drain
 from jobs.actions.starting import start_job
 from jobs.models import Job
@@ -30,6 +31,7 @@ from jobs.tests.engine import QUEUE
 from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
+ME, OTHER = "host:1:a", "host:2:b"
 NOWHERE = "redis://:hunter2@127.0.0.1:1/0"
 
 
@@ -85,7 +87,7 @@ def test_many_jobs_ring_once_until_the_flag_is_down(
     start(5)
     start(3)
     assert broker.rung() == 1
-    lower(QUEUE)
+    lower(QUEUE, ME)
     start(1)
     assert broker.rung() == 1
 
@@ -170,8 +172,8 @@ def test_without_flags_bells_ring_each_time(broker, monkeypatch, caplog):
     monkeypatch.setattr(bells, "flags", lambda: RedisFlags(NOWHERE))
     ring(QUEUE)
     ring(QUEUE)
-    lower(QUEUE)
-    assert stand_by(QUEUE) is True
+    lower(QUEUE, ME)
+    assert stand_by(QUEUE, ME) is True
     assert broker.rung() == 2
     assert lines(caplog) == [
         (logging.WARNING, f"no flag for {QUEUE}: ConnectionError"),
@@ -190,7 +192,7 @@ class TestStandingBy:
         ring(QUEUE)
         monkeypatch.setattr(bells, "STANDBY_SECONDS", 0.9)
         with ThreadPoolExecutor() as pool:
-            heard = pool.submit(stand_by, QUEUE)
+            heard = pool.submit(stand_by, QUEUE, ME)
             ring(QUEUE)
             assert heard.result() is True
         assert broker.rung() == 1
@@ -198,21 +200,52 @@ class TestStandingBy:
     def test_what_was_called_meanwhile_is_heard_once(self, broker):
         for _ in range(4):
             ring(QUEUE)
-        assert [stand_by(QUEUE), stand_by(QUEUE)] == [True, False]
+        assert [stand_by(QUEUE, ME), stand_by(QUEUE, ME)] == [True, False]
         assert broker.rung() == 1
 
     def test_it_keeps_the_flag_up(self, broker):
         ring(QUEUE)
         flags().redis.pexpire(flags().flag(QUEUE), 200)
-        stand_by(QUEUE)
+        stand_by(QUEUE, ME)
         assert flags().redis.pttl(flags().flag(QUEUE)) > 200
+        ring(QUEUE)
+        assert broker.rung() == 1
+
+    def test_one_worker_stands_by_at_a_time(self, broker):
+        ring(QUEUE)
+        stand_by(QUEUE, ME)
+        ring(QUEUE)
+        assert stand_by(QUEUE, OTHER) is False
+        lower(QUEUE, OTHER)
+        ring(QUEUE)
+        assert broker.rung() == 1
+        assert stand_by(QUEUE, ME) is True
+        lower(QUEUE, ME)
+        ring(QUEUE)
+        assert broker.rung() == 1
+
+    def test_whoever_is_last_may_take_the_place_of_one_that_died(self):
+        ring(QUEUE)
+        stand_by(QUEUE, ME)
+        flags().redis.pexpire(flags().flag(QUEUE), 0)
+        stand_by(QUEUE, OTHER)
+        assert flags().redis.get(flags().flag(QUEUE)) == OTHER.encode()
+
+    def test_a_worker_whose_turn_is_over_is_missed_by_nobody(
+        self, broker, kind, alice, monkeypatch
+    ):
+        monkeypatch.setattr(running, "TURN_SECONDS", 0)
+        start_job(kind(brief=True), None, by=alice)
+        stand_by(QUEUE, guard().worker)
+        assert drain(QUEUE) == 1
+        assert broker.rung() == 1  # for whoever is next
         ring(QUEUE)
         assert broker.rung() == 1
 
     def test_each_queue_has_its_calls(self):
         for _ in range(2):
             ring("kit-other")
-        assert stand_by(QUEUE) is False
+        assert stand_by(QUEUE, ME) is False
 
     def test_brief_work_that_comes_one_by_one_rings_once(
         self, broker, kind, alice, monkeypatch
@@ -221,12 +254,12 @@ class TestStandingBy:
         name = kind(brief=True)
         waits = []
 
-        def stand_by_once(queue):
+        def stand_by_once(queue, worker):
             waits.append(queue)
             if len(waits) == 1:
                 start_job(name, None, by=alice)
                 ring(QUEUE)
-            return stand_by(queue)
+            return stand_by(queue, worker)
 
         monkeypatch.setattr(running, "stand_by", stand_by_once)
         start_job(name, None, by=alice)
@@ -240,7 +273,7 @@ class TestStandingBy:
     def test_what_waits_for_a_key_is_taken_without_a_bell(
         self, broker, kind, alice, account, monkeypatch
     ):
-        monkeypatch.setattr(running, "stand_by", lambda queue: pytest.fail("waits"))
+        monkeypatch.setattr(running, "stand_by", lambda *_: pytest.fail("waits"))
         name, parcel = kind(brief=True, exclusive=True), make_parcel(account)
         for _ in range(2):
             start_job(name, parcel, by=alice)

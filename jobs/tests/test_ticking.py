@@ -40,7 +40,7 @@ def test_a_job_that_nobody_took_is_rung_for(kind, alice, broker):
 def test_a_bell_that_was_lost_is_rung_again_and_again(kind, alice, broker):
     waiting(start_job(kind(), None, by=alice))
     for _ in range(3):
-        lower(QUEUE)  # its time is over
+        lower(QUEUE, "")  # its time is over
         tick()
     assert broker.rung() == 3
 

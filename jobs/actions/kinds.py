@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ else:
 
 BRIEF_TIMEOUT = timedelta(seconds=30)
 MINUTE = timedelta(minutes=1)
+TYPE = re.compile(r"[\w.-]+")
 
 
 class UnknownKind(LookupError):
@@ -73,6 +75,8 @@ def job_kind(
     second, so that a worker takes several at once. ``grace``: what a run gets between
     being told to stop and being killed.
     """
+    if not TYPE.fullmatch(type):
+        raise ValueError(f"{type}: a type is letters, digits, '.', '_' and '-'")
     if type in KINDS:
         raise ValueError(f"the kind {type} is registered twice")
     if brief and (timeout > BRIEF_TIMEOUT or not repeatable):

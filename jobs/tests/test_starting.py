@@ -226,6 +226,12 @@ def test_a_kind_is_registered_once(kind):
         kind()
 
 
+@pytest.mark.parametrize("type", ["", "kit.a,b", "kit job", "kit.{a}", 'kit."a"'])
+def test_a_kind_has_a_plain_name(kind, type):
+    with pytest.raises(ValueError, match="a type is letters"):
+        kind(type=type)
+
+
 def test_what_is_brief_ends_soon(kind):
     with pytest.raises(ValueError, match="brief"):
         kind(brief=True, timeout=HOUR)

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from benchmarks.ground import product
-from benchmarks.purge_rivals import by_hand, cascading, let_cascade
+from benchmarks.purge_rivals import by_hand, children_first
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = ("jobs_job", "jobs_jobstep", "jobs_jobevent", "jobs_jobattempt")
@@ -251,7 +251,7 @@ def rival(
 CONTENDERS = {
     "`manage.py purge`": handrail,
     "by hand": rival(by_hand),
-    "by hand, with cascading keys": rival(cascading),
+    "by hand, children first": rival(children_first),
 }
 
 
@@ -261,9 +261,6 @@ def in_turn(server: Server, rounds: int) -> dict[str, list[Turn]]:
     for number in range(rounds):
         for name, contender in CONTENDERS.items():
             with server.copy() as database:
-                if "cascading" in name:
-                    with server.connect(database) as connection:
-                        let_cascade(connection)
                 with server.watched(database) as seen:
                     started = time.monotonic()
                     peak = contender(server, database)

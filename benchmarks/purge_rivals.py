@@ -29,7 +29,19 @@ AND id BETWEEN %(first)s AND %(last)s
 
 
 def by_hand(connection: psycopg.Connection[Any]) -> None:
-    """Children first, in chunks by key."""
+    """In chunks by key; the foreign keys take the children along."""
+    last = FIRST
+    while True:
+        with connection.transaction():
+            keys = connection.execute(DOOMED, [last, CHUNK]).fetchall()
+            if not keys:
+                return
+            last = keys[-1][0]
+            connection.execute(JOBS, {"first": keys[0][0], "last": last})
+
+
+def children_first(connection: psycopg.Connection[Any]) -> None:
+    """As one writes it where the foreign keys only forbid."""
     last = FIRST
     while True:
         with connection.transaction():
@@ -41,27 +53,3 @@ def by_hand(connection: psycopg.Connection[Any]) -> None:
                 connection.execute(CHILDREN.format(table=table), ends)
             connection.execute(JOBS, ends)
             last = ends["last"]
-
-
-def cascading(connection: psycopg.Connection[Any]) -> None:
-    """The same where the keys take their children along; the product's do not."""
-    last = FIRST
-    while True:
-        with connection.transaction():
-            keys = connection.execute(DOOMED, [last, CHUNK]).fetchall()
-            if not keys:
-                return
-            last = keys[-1][0]
-            connection.execute(JOBS, {"first": keys[0][0], "last": last})
-
-
-def let_cascade(connection: psycopg.Connection[Any]) -> None:
-    keys = connection.execute(
-        "SELECT conrelid::regclass::text, conname FROM pg_constraint"
-        " WHERE confrelid = 'jobs_job'::regclass AND conrelid <> confrelid"
-    ).fetchall()
-    for table, name in keys:
-        connection.execute(
-            f"ALTER TABLE {table} DROP CONSTRAINT {name}, ADD FOREIGN KEY (job_id)"
-            " REFERENCES jobs_job (id) ON DELETE CASCADE"
-        )

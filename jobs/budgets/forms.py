@@ -126,9 +126,14 @@ class ImportForm(NameForm):
     )
     field_order = ("file", "name")
 
+    def __init__(self, *args: Any, kept: bool = False, **kw: Any) -> None:
+        """``kept``: the file of an earlier try is there already."""
+        super().__init__(*args, **kw)
+        self.fields["file"].required = not kept
+
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        if file.size > MOST_MEGABYTES * MEGABYTE:
+        if file and file.size > MOST_MEGABYTES * MEGABYTE:
             raise forms.ValidationError(
                 _(
                     "This file has %(size)s MB; at most %(most)s MB are taken. Export "

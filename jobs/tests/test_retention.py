@@ -179,7 +179,7 @@ def test_the_statements_find_their_rows_by_an_index():
     with CaptureQueriesContext(connection) as seen:
         assert sum(ended_jobs.run(timezone.now() - days(30), False)) == 20
     statements = [q["sql"] for q in seen if q["sql"].startswith(("DELETE", "SELECT"))]
-    assert len(statements) == 7
+    assert len(statements) == 4
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         for statement in statements:

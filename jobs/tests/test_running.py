@@ -378,10 +378,10 @@ def test_a_verdict_that_cannot_be_written_is_left_to_the_reaper(
 
     type = kind(fails_late(UserFixable("No.")), brief=True)
     jobs = [start_job(type, None, by=alice) for _ in range(2)]
-    monkeypatch.setattr("jobs.actions.running.settle", settle)
-    assert drain(QUEUE) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.actions.running.settle", settle)
+        assert drain(QUEUE) == 2
     assert "is left to the reaper" in caplog.text
-    monkeypatch.undo()
     for job in jobs:
         expire(job)
     assert reap() == 2

@@ -119,7 +119,8 @@ def delete_ranges(
 ) -> Iterator[int]:
     """Delete rows in ranges of their key; yield the count of each range.
 
-    ``children``: the models that point at them, each with its column; they go first.
+    ``children``: the models that point at them, each with its column. PostgreSQL takes
+    them along (``migrating.taking_along``); elsewhere they go first.
     The walk steps over what is kept, so that no statement sees more than a range,
     however the ages lie. A range's rows are locked in the order of the key: of two
     callers the second one waits for the first, and then finds them gone.
@@ -159,16 +160,18 @@ def delete_range(
         commit_lazily()
         locked = doomed.select_for_update().order_by("pk").values_list("pk", flat=True)
         if count := len(locked):
-            for model, column in children:
+            for model, column in children if not takes_along() else ():
                 near = model._base_manager.filter(**between(column, after, end))
-                # A lookup for each row, which no planner turns into a join: of ranges
-                # of UUIDs PostgreSQL expects one row, and would compare all with all.
-                parent = rows.order_by().filter(pk=models.OuterRef(column))
-                theirs = {column: models.Subquery(parent.values("pk")[:1])}
                 # Django's collector would read every row first.
+                theirs = {f"{column}__in": doomed.values("pk")}
                 near.filter(**theirs)._raw_delete(near.db)
             doomed._raw_delete(doomed.db)
     return count
+
+
+def takes_along() -> bool:
+    """Do rows go with the row that they point at? SQLite's tables were not rebuilt."""
+    return connection.vendor == "postgresql"
 
 
 def commit_lazily() -> None:

@@ -69,18 +69,24 @@ def move_to(budget: Budget, name: str) -> None:
 
 
 def mark(rows: list[Suggestion], outcomes: list[Outcome]) -> dict[str, Any]:
-    """Mark what the ledger has, skip what it refused; return the report."""
+    """Mark what the ledger has, skip what it refused; return the report.
+
+    ``rows``: as they were when they were written. Who decided anew since then has the
+    last word: the decision stands, and the next apply finds what this one wrote.
+    """
     by_id = {outcome.transaction_id: outcome for outcome in outcomes}
+    written = {row.pk: row for row in rows}
     counts: Counter[str] = Counter()
     left: list[dict[str, str]] = []
-    found = Suggestion.objects.filter(pk__in=[row.pk for row in rows])
+    found = Suggestion.objects.filter(pk__in=written)
     with moving_many(found, fields=("remark", "applied_at"), by=None) as held:
         for row in held:
-            outcome = by_id[row.transaction_id]
+            was, outcome = written[row.pk], by_id[row.transaction_id]
+            row.remark = ""
             if outcome.category:
-                settle_category(row, outcome.category)
+                settle_category(row, outcome.category, was)
             if outcome.payee:
-                settle_payee(row, outcome.payee)
+                settle_payee(row, outcome.payee, was)
             for part in outcome.parts:
                 if part:
                     counts[part.fate.value] += 1
@@ -89,8 +95,10 @@ def mark(rows: list[Suggestion], outcomes: list[Outcome]) -> dict[str, Any]:
     return {**{fate.value: counts[fate.value] for fate in Fate}, "left": left}
 
 
-def settle_category(row: Suggestion, part: Part) -> None:
-    if part.fate in (Fate.APPLIED, Fate.ALREADY):
+def settle_category(row: Suggestion, part: Part, was: Suggestion) -> None:
+    if (row.category_status, row.category_id) != (S.APPROVED, was.category_id):
+        overtaken(row, part, present_category_id=part.found_id or "")
+    elif part.fate in (Fate.APPLIED, Fate.ALREADY):
         row.apply_category()
         row.applied_at = timezone.now()
     else:
@@ -98,13 +106,28 @@ def settle_category(row: Suggestion, part: Part) -> None:
         row.remark = why(part)
 
 
-def settle_payee(row: Suggestion, part: Part) -> None:
-    if part.fate in (Fate.APPLIED, Fate.ALREADY):
+def settle_payee(row: Suggestion, part: Part, was: Suggestion) -> None:
+    if (row.payee_status, row.payee) != (S.APPROVED, was.payee):
+        names = {"present_payee": part.found_name[:200]}
+        overtaken(row, part, present_payee_id=part.found_id or "", **names)
+    elif part.fate in (Fate.APPLIED, Fate.ALREADY):
         row.apply_payee()
         row.applied_at = timezone.now()
     else:
         row.skip_payee()
         row.remark = why(part)
+
+
+def overtaken(row: Suggestion, part: Part, **present: str) -> None:
+    """Note what the ledger holds by now beside a decision that came later."""
+    if part.fate is Fate.MISSING:
+        return
+    if part.fate is Fate.APPLIED:
+        row.remark = _(
+            "“%(name)s” had been written when the decision was changed. Apply again, "
+            "or mend it in the budget."
+        ) % {"name": part.found_name}
+    Suggestion.objects.filter(pk=row.pk).update(remark=row.remark, **present)
 
 
 def why(part: Part) -> str:

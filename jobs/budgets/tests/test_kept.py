@@ -23,7 +23,7 @@ from jobs.budgets.actions import (
     snapshots,
     uploads,
 )
-from jobs.budgets.ledger import Fate, Outcome, Part
+from jobs.budgets.ledger import Fate, Ledger, Outcome, Part
 from jobs.budgets.models import Budget, Category, Snapshot
 from jobs.budgets.tests.make import (
     FOOD,
@@ -145,8 +145,8 @@ def test_uploads_that_nobody_came_back_for_go(tmp_path, monkeypatch):
 # --- parts on their own ---------------------------------------------------------------
 def test_a_payee_alone_is_planned_applied_and_refused(account, berta):
     budget = make_budget(account)
-    rows = make_suggestions(budget, 3, payee_proposal="Shell", category_proposal_id="")
-    deciding.approve(budget.suggestions.all(), by=berta)
+    make_suggestions(budget, 3, payee_proposal="Shell", category_proposal_id="")
+    rows = deciding.approve(budget.suggestions.order_by("pk"), by=berta)
     ((planned,), _more) = planning.plan_of(budget, {}, None)
     assert planned.key == "shell"
     gone = Part(Fate.MISSING)
@@ -160,6 +160,79 @@ def test_a_payee_alone_is_planned_applied_and_refused(account, berta):
     assert [reread(row).payee_status for row in rows] == ["applied", *["skipped"] * 2]
     assert "no longer in the budget" in reread(rows[1]).remark
     assert "no longer has what was chosen" in reread(rows[2]).remark
+
+
+def test_who_decides_anew_while_it_is_written_has_the_last_word(
+    account, berta, monkeypatch
+):
+    """Three rows are approved and written; meanwhile two decisions are changed."""
+    budget = make_demo(account, berta)
+    open_ = budget.suggestions.filter(
+        category_status="pending", category_proposal_id__gt="", present_category_id=""
+    )
+    rows = list(open_.order_by("pk")[:3])
+    chosen = budget.suggestions.filter(pk__in=[row.pk for row in rows])
+    deciding.approve(chosen, by=berta)
+    other = (
+        budget.categories.exclude(ledger_id=rows[1].category_proposal_id)
+        .filter(hidden=False)
+        .values_list("ledger_id", flat=True)[0]
+    )
+    real = Ledger.apply
+
+    def meanwhile(self, changes):
+        found = real(self, changes)
+        one, two, _three = (budget.suggestions.filter(pk=row.pk) for row in rows)
+        deciding.reopen(one, by=berta)
+        deciding.correct(two, by=berta, category_id=other)
+        return found
+
+    job = asking.request_apply(budget, by=berta)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "apply", meanwhile)
+        drain("budgets")
+    job = Job.objects.get(pk=job.pk)
+    assert job.status == "succeeded"
+    assert len(job.result["left"]) == 2
+    taken_back, corrected, applied = (reread(row) for row in rows)
+    assert taken_back.category_status == "pending"
+    assert taken_back.present_category_id == rows[0].category_proposal_id
+    assert "had been written" in taken_back.remark
+    assert (corrected.category_status, corrected.category_id) == ("approved", other)
+    assert corrected.present_category_id == rows[1].category_proposal_id
+    assert applied.category_status == "applied"
+    # What was chosen later is written by the next apply, without a remark.
+    asking.request_apply(budget, by=berta)
+    drain("budgets")
+    corrected = reread(corrected)
+    assert (corrected.category_status, corrected.remark) == ("applied", "")
+    with opening.open_budget(Budget.objects.get(pk=budget.pk)) as ledger:
+        found = {row.id: row.category_id for row in ledger.transactions()}
+    assert found[corrected.transaction_id] == other
+    assert found[taken_back.transaction_id] == rows[0].category_proposal_id
+
+
+def test_what_is_gone_or_kept_says_nothing_of_later_decisions(account, berta):
+    budget = make_budget(account)
+    rows = make_suggestions(budget, 3, payee_proposal="Shell")
+    mine = budget.suggestions.all()
+    deciding.approve(mine, by=berta)
+    before = list(mine.order_by("pk"))
+    deciding.reopen(mine, by=berta)
+    fates = (
+        Part(Fate.MISSING),
+        Part(Fate.DRIFTED, FOOD, "Food"),
+        Part(Fate.APPLIED, "p9", "Shell"),
+    )
+    pairs = zip(before, fates, strict=True)
+    applying.mark(before, [Outcome(r.transaction_id, None, part) for r, part in pairs])
+    gone, drifted, written = (reread(row) for row in rows)
+    assert {gone.payee_status, drifted.payee_status, written.payee_status} == {
+        "pending"
+    }
+    assert (gone.remark, drifted.remark) == ("", "")
+    assert (gone.present_payee_id, drifted.present_payee_id) == ("", FOOD)
+    assert (written.present_payee, written.present_payee_id) == ("Shell", "p9")
 
 
 def test_a_name_that_is_so_already_is_no_correction(account, berta):

@@ -144,13 +144,66 @@ def test_a_file_has_a_size_that_is_taken(client, monkeypatch):
 
 def test_a_name_and_a_file_are_needed(client, account):
     make_budget(account, name="Bank")
-    response = upload(client, PLAIN)
-    assert response.status_code == 422
-    assert response.context["form"].errors.keys() == {"name"}
     response = client.post(IMPORT, {"name": "New"})
     assert response.context["form"].errors.keys() == {"file"}
     assert 'value="New"' in page(response)
+    response = client.post(IMPORT, {"name": "New", "kept": "uploads/mine.csv"})
+    assert response.context["form"].errors.keys() == {"file"}
     assert Budget.objects.count() == 1
+    assert stored() == []
+
+
+def test_a_name_that_is_taken_does_not_cost_the_file(client, account):
+    make_budget(account, name="Bank")
+    response = upload(client, PLAIN)
+    assert response.status_code == 422
+    assert response.context["form"].errors.keys() == {"name"}
+    assert "“bank.csv” is kept" in page(response)
+    (name,) = stored()
+    kept = f"uploads/{name}"
+    assert f'value="{kept}"' in page(response)
+    # Who comes back later, or has another tab, starts anew.
+    assert "is kept" not in page(client.get(IMPORT))
+    response = client.post(IMPORT, {"name": "Mine", "kept": "uploads/other.csv"})
+    assert response.context["form"].errors.keys() == {"file"}
+    assert "Give the file first" in page(client.get(CHOICE, follow=True))
+    response = client.post(IMPORT, {"name": "", "kept": kept})
+    assert response.context["form"].errors.keys() == {"name"}
+    assert "“bank.csv” is kept" in page(response)
+    response = client.post(IMPORT, {"name": "Mine", "kept": kept})
+    assert response.status_code == 303
+    assert Budget.objects.get(name="Mine").counts["transactions"] == 2
+    assert stored() == []
+    assert KEPT not in client.session
+
+
+def test_another_file_replaces_the_one_that_is_kept(client, account):
+    make_budget(account, name="Bank")
+    upload(client, PLAIN)
+    (first,) = stored()
+    file = SimpleUploadedFile("other.csv", OPEN)
+    sent = {"name": "New", "kept": f"uploads/{first}", "file": file}
+    response = client.post(IMPORT, sent)
+    assert (response.status_code, response.url) == (303, CHOICE)
+    assert first not in stored()
+    assert len(stored()) == 1
+
+
+def test_a_name_taken_in_this_very_moment_does_not_cost_the_file(
+    client, account, monkeypatch
+):
+    """The form found it free; the database knows better."""
+    monkeypatch.setattr(forms.NameForm, "clean_name", lambda form: form.data["name"])
+    make_budget(account, name="Bank")
+    upload(client, OPEN)
+    response = client.post(CHOICE, {"choice": "dmy"})
+    assert response.status_code == 422
+    assert "“bank.csv” is kept" in page(response)
+    (name,) = stored()
+    response = client.post(IMPORT, {"name": "Mine", "kept": f"uploads/{name}"})
+    assert (response.status_code, response.url) == (303, CHOICE)
+    assert client.post(CHOICE, {"choice": "dmy"}).status_code == 303
+    assert Budget.objects.filter(name="Mine").exists()
     assert stored() == []
 
 

@@ -41,25 +41,43 @@ WORDS: dict[str, Promise] = {
 @require_http_methods(["GET", "POST"])
 @can_connect
 def import_file(request: UserRequest) -> HttpResponse:
-    """Take a file and a name for it."""
+    """Take a file and a name for it; a file that was sent is not asked for again."""
     account = own_account(request)
-    sent = (request.POST, request.FILES) if request.method == "POST" else ()
-    form = ImportForm(*sent, account=account)
-    if form.is_bound and form.is_valid():
+    if request.method == "GET":
+        return show(request, ImportForm(account=account))
+    kept = request.session.get(KEPT)
+    if kept and request.POST.get("kept") != kept["upload"]:
+        kept = None  # of another try, perhaps in another tab
+    form = ImportForm(request.POST, request.FILES, account=account, kept=bool(kept))
+    valid = form.is_valid()
+    if upload := form.cleaned_data.get("file"):
         forget(request)
-        upload = form.cleaned_data["file"]
-        kept = {
-            "upload": keep_upload(upload),
-            "filename": upload.name,
-            "name": form.cleaned_data["name"],
-            "choices": {},
-        }
-        answer = attempt(request, kept)
+        kept = {"upload": keep_upload(upload), "filename": upload.name}
+        request.session[KEPT] = kept
+    if valid and kept:
+        name = form.cleaned_data["name"]
+        answer = attempt(request, {**kept, "name": name, "choices": {}})
         if isinstance(answer, HttpResponse):
             return answer
         form.add_error(*answer)
-    status = 422 if form.is_bound else 200
-    return render(request, "budgets/import.html", {"form": form}, status=status)
+        kept = request.session.get(KEPT)
+    return show(request, form, kept=kept, status=422)
+
+
+def show(
+    request: UserRequest,
+    form: ImportForm,
+    *,
+    kept: dict[str, Any] | None = None,
+    status: int = 200,
+    **more: str,
+) -> HttpResponse:
+    context = {"form": form, "kept": kept, **more}
+    if kept:
+        form["file"].help_text = _(
+            "“%(name)s” is kept: choose a file only to take another one instead."
+        ) % {"name": kept["filename"]}
+    return render(request, "budgets/import.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])
@@ -67,7 +85,7 @@ def import_file(request: UserRequest) -> HttpResponse:
 def import_choice(request: UserRequest) -> HttpResponse:
     """Ask what the file leaves open, and go on with the file that is kept."""
     account, kept = own_account(request), request.session.get(KEPT)
-    if kept is None:
+    if kept is None or "asked" not in kept:
         messages.info(request, _("Give the file first."))
         return see_other("budgets:import_file")
     asked = kept["asked"]
@@ -83,8 +101,8 @@ def import_choice(request: UserRequest) -> HttpResponse:
             return answer
         # It is not about the answer: the file, or its name, has to be given anew.
         again = ImportForm(account=account, initial={"name": kept["name"]})
-        told = {"form": again, "problem": answer[1]}
-        return render(request, "budgets/import.html", told, status=422)
+        kept = request.session.get(KEPT)
+        return show(request, again, kept=kept, status=422, problem=answer[1])
     context = {"form": form, "filename": kept["filename"], "name": kept["name"]}
     status = 422 if form.is_bound else 200
     return render(request, "budgets/import_choice.html", context, status=status)
@@ -112,7 +130,8 @@ def attempt(
             _("The file is no longer kept here. Choose it again."),
         )
     except IntegrityError:  # somebody took the name in this very moment
-        field, text = "name", name_is_taken()
+        request.session[KEPT] = {name: kept[name] for name in ("upload", "filename")}
+        return "name", name_is_taken()
     else:
         drop(request, kept)
         text = _("“%(name)s” is imported. Suggestions are looked for now.")

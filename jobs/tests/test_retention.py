@@ -14,6 +14,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import OperationalError, connection, connections, models, transaction
 from django.test.utils import CaptureQueriesContext
@@ -23,6 +24,7 @@ from jobs.actions.retention import CHILDREN, ended_jobs
 from jobs.models import Job, JobAttempt, JobEvent, JobStep
 from jobs.models.tracked import TERMINAL, Status
 from tests.program import ROOT, clean_environment
+from workflows.core.migrating import taking_along
 from workflows.core.purge import Pace, delete_ranges
 
 pytestmark = pytest.mark.django_db
@@ -188,6 +190,31 @@ def test_the_statements_find_their_rows_by_an_index():
             assert "Seq Scan" not in plan, plan
             # Of ranges of UUIDs it expects a row each: a join would be quadratic.
             assert "Nested Loop" not in plan, plan
+
+
+TABLES = ("jobs_jobstep", "jobs_jobevent", "jobs_jobattempt")
+ACTIONS = """
+SELECT string_agg(DISTINCT confdeltype::text, '') FROM pg_constraint
+WHERE contype = 'f' AND conrelid <> confrelid AND confrelid = 'jobs_job'::regclass
+"""
+
+
+# A schema editor that is not entered writes into the test's own transaction.
+def test_what_belongs_to_a_job_goes_along():
+    operations = [taking_along(table, "job_id") for table in TABLES]
+    editor, found = connection.schema_editor(), []
+    is_postgresql = connection.vendor == "postgresql"
+    for way in ("reverse_code", "code"):
+        for operation in operations:
+            getattr(operation, way)(apps, editor)
+        found.append(ask(ACTIONS) if is_postgresql else way)
+    make_jobs(2, ended=days(31))
+    if is_postgresql:
+        assert found == ["a", "c"]
+        ask("WITH gone AS (DELETE FROM jobs_job RETURNING 1) SELECT count(*) FROM gone")
+    else:
+        Job.objects.all().delete()
+    assert not any(model.objects.exists() for model, _column in CHILDREN)
 
 
 # --- interrupted, and twice at once ---------------------------------------------------

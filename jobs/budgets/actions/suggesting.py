@@ -44,6 +44,7 @@ def generate(run: Run) -> None:
     orphans = [row.pk for pk, row in before.items() if pk not in open_rows]
     wanted = new + [open_rows[row.transaction_id] for row in again + bare]
     proposed = propose(run, engine, adviser, wanted)
+    run.checkpoint()
     with run.completing():
         begin_many(
             (begun(budget, row, proposed[row.id]) for row in new),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from l1walk.management.commands.demo import PASSWORD
 from tests.test_up import Up, data, free_port, processes_of  # noqa: F401
@@ -57,8 +57,12 @@ def sign_in(page: Page, product: Up, name: str) -> None:
 
 def import_file(page: Page, name: str, content: bytes) -> None:
     page.goto(page.url.partition("/budgets/")[0] + "/budgets/import/")
-    file = {"name": "bank.csv", "mimeType": "text/csv", "buffer": content}
-    page.locator("input[type=file]").set_input_files(files=[file])  # type: ignore[list-item]
+    file: FilePayload = {
+        "name": "bank.csv",
+        "mimeType": "text/csv",
+        "buffer": content,
+    }
+    page.locator("input[type=file]").set_input_files(file)
     # The demo has this name already: the file is kept, another name is asked for.
     page.get_by_label("Name").fill("Household (demo)")
     page.get_by_role("button", name="Import it").click()

@@ -192,7 +192,6 @@ def test_the_statements_find_their_rows_by_an_index():
             assert "Nested Loop" not in plan, plan
 
 
-TABLES = ("jobs_jobstep", "jobs_jobevent", "jobs_jobattempt")
 ACTIONS = """
 SELECT string_agg(DISTINCT confdeltype::text, '') FROM pg_constraint
 WHERE contype = 'f' AND conrelid <> confrelid AND confrelid = 'jobs_job'::regclass
@@ -201,7 +200,9 @@ WHERE contype = 'f' AND conrelid <> confrelid AND confrelid = 'jobs_job'::regcla
 
 # A schema editor that is not entered writes into the test's own transaction.
 def test_what_belongs_to_a_job_goes_along():
-    operations = [taking_along(table, "job_id") for table in TABLES]
+    operations = [
+        taking_along(model._meta.db_table, column) for model, column in CHILDREN
+    ]
     editor, found = connection.schema_editor(), []
     is_postgresql = connection.vendor == "postgresql"
     for way in ("reverse_code", "code"):

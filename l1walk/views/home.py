@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from l1walk.actions.tickets import number_in
 from l1walk.models import Flow, L1WalkSession, Ticket
 from l1walk.views.escalations import REASSIGN, TAKE
+from workflows.core.home import sections_for
 from workflows.core.http import UserRequest
 
 FOUND = 20
@@ -19,13 +20,14 @@ FOUND = 20
 
 @require_safe
 def home(request: UserRequest) -> HttpResponse:
-    """One's open walks, what waits, and the tickets nobody has begun."""
+    """One's open walks, what waits in any workflow, and tickets nobody has begun."""
     user = request.user
     walks = L1WalkSession.objects.visible_to(user).select_related("flow")
     walks = walks.defer("flow__draft")
     mine = walks.filter(created_by_user=user, status=L1WalkSession.Status.ACTIVE)
     context: dict[str, Any] = {
         "mine": list(mine.order_by("-last_step_at")[:20]),
+        "sections": sections_for(user),
         "tickets": list(
             Ticket.objects.visible_to(user)
             .filter(status=Ticket.Status.OPEN)

@@ -40,6 +40,11 @@ class Line:
     counts: Counts
     job: Job | None  # that has not ended
 
+    @property
+    def asks(self) -> bool:
+        """Is there something to do for a person, or something on its way?"""
+        return bool(self.counts.to_review or self.counts.approved or self.job)
+
 
 def visible_budgets(user: User) -> QuerySet[Budget]:
     rows: QuerySet[Budget] = Budget.objects.visible_to(user)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from jobs.actions.running import drain
@@ -276,3 +278,39 @@ def test_a_budget_is_removed_once_its_name_was_typed(client, budget, berta):
     assert not Budget.objects.exists()
     assert not Schedule.objects.filter(subject_id=budget.pk).exists()
     assert client.post(url("remove", budget), {"name": "Household"}).status_code == 404
+
+
+# --- home -----------------------------------------------------------------------------
+HOME = reverse("home")
+
+
+def test_home_shows_a_bookkeeper_what_waits(client, account):
+    assert "Budgets with something to do" not in page(client.get(HOME))
+    make_budget(account, name="Idle")
+    make_suggestions(make_budget(account, name="Busy"), 3)
+    asking.request_suggestions(make_budget(account, name="Running"), by=None)
+    shown = page(client.get(HOME)).partition("Budgets with something to do")[2]
+    assert "Busy" in shown
+    assert "Running" in shown
+    assert "Idle" not in shown
+    assert shown.index("Busy") < shown.index("Newest open tickets")
+
+
+def test_home_shows_budgets_to_those_who_keep_them_alone(account, alice):
+    make_suggestions(make_budget(account), 3)
+    assert "Budgets" not in page(signed_in(alice).get(HOME))
+
+
+def test_home_costs_the_same_for_few_budgets_and_for_many(client, account):
+    costs = []
+    for many in (1, 12):
+        for place in range(many):
+            budget = make_budget(account, name=f"Budget {many}.{place}")
+            make_suggestions(budget, 2)
+            asking.request_suggestions(budget, by=None)
+        client.get(HOME)
+        with CaptureQueriesContext(connection) as asked:
+            shown = page(client.get(HOME))
+        costs.append(len(asked))
+    assert costs[0] == costs[1]
+    assert shown.count("to review</span>") == 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,23 +16,38 @@ from jobs.actions.kinds import label_of
 from jobs.actions.reading import jobs_about, progress_of
 from jobs.budgets.actions import asking, reading
 from jobs.budgets.models import Budget
-from jobs.budgets.views.finding import can_keep, find_budget
+from jobs.budgets.views.finding import KEEP, can_keep, find_budget
 from jobs.budgets.views.saying import schedule_words
 from jobs.models import Job
 from jobs.models.tracked import Status
 from workflows.core.accounts import User
+from workflows.core.home import Section, home_section
 from workflows.core.http import UserRequest, see_other
+
+SHOWN_ON_HOME = 8
 
 
 @require_safe
 @can_keep
 def budgets(request: UserRequest) -> HttpResponse:
     """Every budget of the account: what waits for a person, and what runs."""
-    found = [
-        (line, label_of(line.job.type) if line.job else "")
-        for line in reading.lines(request.user)
-    ]
-    return render(request, "budgets/budgets.html", {"lines": found})
+    lines = [labelled(line) for line in reading.lines(request.user)]
+    return render(request, "budgets/budgets.html", {"lines": lines})
+
+
+def labelled(line: reading.Line) -> tuple[reading.Line, str]:
+    """Return the line with the words for what runs."""
+    return line, label_of(line.job.type) if line.job else ""
+
+
+@home_section
+def on_home(user: User) -> Section | None:
+    """Budgets that wait for a bookkeeper, or that something runs for."""
+    if not user.has_perm(KEEP):
+        return None
+    busy = (line for line in reading.lines(user) if line.asks)
+    lines = [labelled(line) for line in islice(busy, SHOWN_ON_HOME)]
+    return Section("budgets/_home.html", {"lines": lines}) if lines else None
 
 
 @require_safe

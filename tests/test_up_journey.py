@@ -68,7 +68,7 @@ def import_file(page: Page, name: str, content: bytes) -> None:
     page.get_by_role("button", name="Import it").click()
     expect(page.locator("main")).to_contain_text("“bank.csv” is kept")
     page.get_by_label("Name").fill(name)
-    page.get_by_role("button", name="Import it").click()
+    page.get_by_role("button", name="Import it").click(timeout=PATIENCE)
     heading = page.get_by_role("heading", level=1)
     expect(heading).to_have_text(name, timeout=PATIENCE)
 

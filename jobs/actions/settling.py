@@ -175,10 +175,11 @@ def decide(lend: LentJob, verdict: Verdict) -> None:
             if step.status == step.Status.RUNNING:
                 step.requeue()
         job.requeue(verdict.reason)
-        lend.values["run_after"] = Now() + verdict.wait
         if handed_back:
             lend.values["max_attempts"] = F("max_attempts") + 1
-        if not verdict.wait:
+        if verdict.wait:
+            lend.values["run_after"] = Now() + verdict.wait
+        else:  # it keeps its place in the queue
             ring_on_commit(job.queue)
     else:
         lend.close_steps(verdict.reason)

@@ -334,6 +334,12 @@ def test_a_run_that_was_handed_back_costs_no_attempt(kind, alice):
     assert reread(job).status == "succeeded"
 
 
+def test_a_handed_back_job_keeps_its_place_in_the_queue(kind, alice):
+    job = stopped(kind, alice, HANDED_BACK)
+    start_job(job.type, None, by=alice)
+    assert take_one("b").job.pk == job.pk
+
+
 def test_a_handed_back_job_is_rung_for_at_once(
     kind, alice, broker, django_capture_on_commit_callbacks
 ):

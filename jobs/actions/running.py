@@ -64,6 +64,8 @@ def drain(queue: str) -> int:
         if not look and not stand_by(queue, me.worker):
             lower(queue, me.worker)
             lowered = True
+    else:  # told to stop: whoever comes from now on must not count on us
+        lower(queue, me.worker)
     return count
 
 

@@ -23,7 +23,7 @@ from jobs.actions.bells import (
     stand_by,
     wake,
 )
-from jobs.actions.guard import guard
+from jobs.actions.guard import STOPPING, guard
 from jobs.actions.running import drain
 from jobs.actions.starting import start_job
 from jobs.models import Job
@@ -119,6 +119,17 @@ def test_the_flag_of_a_lost_bell_ends_by_itself(broker):
 def test_bells_ring_again_when_a_worker_has_looked(broker, job_kind, alice):
     ring(QUEUE)
     drain(QUEUE)
+    ring(QUEUE)
+    assert broker.rung() == 2
+
+
+def test_a_worker_that_stops_is_counted_on_by_nobody(broker):
+    ring(QUEUE)
+    STOPPING.value = 1
+    try:
+        drain(QUEUE)
+    finally:
+        STOPPING.value = 0
     ring(QUEUE)
     assert broker.rung() == 2
 

@@ -1,0 +1,68 @@
+"""The product's only Jira client: Data Center and Cloud, for every workflow.
+
+base_url = clean_base_url(text, allowed=account_hosts)
+credentials = Credentials(base_url, Kind.DATA_CENTER, Secret(pat))
+with Jira(credentials) as jira:
+    person = jira.myself()
+"""
+
+from workflows.core.jira.addresses import check_key, clean_base_url
+from workflows.core.jira.client import Credentials, Jira, Kind
+from workflows.core.jira.errors import (
+    AnswerTooLarge,
+    ArtifactTooLarge,
+    AttachmentsDisabled,
+    CaptchaRequired,
+    CertificateUntrusted,
+    ConnectionLost,
+    ConnectionRefused,
+    FileUnreadable,
+    Forbidden,
+    HostNotFound,
+    InvalidBaseUrl,
+    InvalidCredentials,
+    InvalidIssueKey,
+    JiraProblem,
+    NotFound,
+    NotJira,
+    ProxyRefused,
+    RateLimited,
+    ReplyLost,
+    SsoRedirect,
+    TimedOut,
+    UpstreamUnavailable,
+)
+from workflows.core.jira.reading import Attachment, Issue, Person
+
+__all__ = [
+    "AnswerTooLarge",
+    "ArtifactTooLarge",
+    "Attachment",
+    "AttachmentsDisabled",
+    "CaptchaRequired",
+    "CertificateUntrusted",
+    "ConnectionLost",
+    "ConnectionRefused",
+    "Credentials",
+    "FileUnreadable",
+    "Forbidden",
+    "HostNotFound",
+    "InvalidBaseUrl",
+    "InvalidCredentials",
+    "InvalidIssueKey",
+    "Issue",
+    "Jira",
+    "JiraProblem",
+    "Kind",
+    "NotFound",
+    "NotJira",
+    "Person",
+    "ProxyRefused",
+    "RateLimited",
+    "ReplyLost",
+    "SsoRedirect",
+    "TimedOut",
+    "UpstreamUnavailable",
+    "check_key",
+    "clean_base_url",
+]

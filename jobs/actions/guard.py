@@ -169,7 +169,8 @@ class Guard:
 def end_children(pid: int) -> None:
     """Kill every process that descends from this one."""
     for child in psutil.Process(pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
+        # Root's are not ours to kill: they end with the one of ours that called them.
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             child.kill()
 
 

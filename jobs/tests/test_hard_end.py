@@ -46,6 +46,23 @@ def test_a_child_that_has_just_ended_is_no_error(helper, monkeypatch):
     assert helper.process.poll() is None
 
 
+def test_one_of_root_s_does_not_save_the_others(helper, monkeypatch):
+    """As root, who runs these tests, nothing is refused: the refusal is played."""
+    children, real = helper.children(), psutil.Process.kill
+
+    def kill(process):
+        if process.pid == children[0].pid:
+            raise psutil.AccessDenied(process.pid)
+        real(process)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psutil.Process, "kill", kill)
+        patch.setattr(psutil.Process, "children", lambda self, recursive: children)
+        end_children(helper.pid)
+    assert gone(children[1:])
+    assert children[0].is_running()
+
+
 def test_its_processes_are_killed_after_the_grace(me, run, mona, helper):
     me.pid = helper.pid
     cancel_job(run.job, by=mona)

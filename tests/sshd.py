@@ -13,12 +13,13 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services import ServiceMissing, folder_for, free_port, running
+from tests.services import ServiceMissing, free_port, running
 from workflows.core.secrets import Secret
 
 SETTINGS = """
@@ -55,8 +56,14 @@ def sshd(*, kind: str = "ed25519", settings: str = "") -> Iterator[Sshd]:
     """Lend a server; `kind` is its key's. Raises ServiceMissing."""
     program = find_sshd()
     port = free_port()
-    with folder_for("sshd") as folder:
-        folder.chmod(0o755)  # it reads authorized_keys as whoever logs in
+    # It reads authorized_keys as whoever logs in, who may not pass through TMPDIR.
+    with tempfile.TemporaryDirectory(
+        prefix="handrail-sshd-",
+        dir="/tmp",
+        ignore_cleanup_errors=True,
+    ) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
         for name, type_ in (("host", kind), ("client", "ed25519")):
             make = ["ssh-keygen", "-q", "-t", type_, "-N", "", "-C", "", "-f"]
             subprocess.run([*make, folder / name], check=True)

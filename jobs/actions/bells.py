@@ -72,7 +72,8 @@ def lower(queue: str, worker: str) -> None:
 def stand_by(queue: str, worker: str) -> bool:
     """Keep the flag up and wait for a job, a moment at most; False when none came.
 
-    One worker a queue does that; any other is told False at once.
+    One worker a queue does that; any other is told False at once. True where nobody can
+    tell, so that the worker looks for itself.
     """
     try:
         return flags().stand_by(queue, worker)

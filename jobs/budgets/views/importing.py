@@ -125,10 +125,7 @@ def attempt(
     except Problem as problem:
         field, text = "file", str(problem)
     except UploadGone:
-        field, text = (
-            "file",
-            _("The file is no longer kept here. Choose it again."),
-        )
+        field, text = "file", _("The file is no longer kept here. Choose it again.")
     except IntegrityError:  # somebody took the name in this very moment
         request.session[KEPT] = {name: kept[name] for name in ("upload", "filename")}
         return "name", name_is_taken()

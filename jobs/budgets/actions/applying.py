@@ -124,8 +124,8 @@ def overtaken(row: Suggestion, part: Part, **present: str) -> None:
         return
     if part.fate is Fate.APPLIED:
         row.remark = _(
-            "“%(name)s” had been written when the decision was changed. Approve another "
-            "one and apply again to replace it, or change it in the budget."
+            "“%(name)s” had been written when the decision was changed. Approve "
+            "another one and apply again to replace it, or change it in the budget."
         ) % {"name": part.found_name}
     Suggestion.objects.filter(pk=row.pk).update(remark=row.remark, **present)
 

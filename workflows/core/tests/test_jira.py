@@ -22,19 +22,6 @@ from workflows.core.secrets import Secret
 VERSIONS = {Kind.DATA_CENTER: 2, Kind.CLOUD: 3}
 
 
-@pytest.fixture(params=Kind)
-def server(request):
-    with jira_server(kind=request.param) as running:
-        running.add_issue("ABC-1", "The disk is full")
-        yield running
-
-
-@pytest.fixture
-def jira(server):
-    with Jira(server.credentials(), ca_file=server.ca_file) as client:
-        yield client
-
-
 # --- asking ---------------------------------------------------------------------------
 def test_whose_token_it_is(server, jira):
     [alice] = server.people

@@ -19,7 +19,6 @@ from workflows.core.jira import (
     InvalidCredentials,
     Jira,
     JiraProblem,
-    Kind,
     NotFound,
     NotJira,
     ProxyRefused,
@@ -34,19 +33,6 @@ from workflows.core.secrets import Secret
 TOO_LARGE = b'{"errorMessages": ["It exceeds its Maximum Permitted Size of 10 MB."]}'
 FAILED = {"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}
 CAPTCHA = {"X-Authentication-Denied-Reason": "CAPTCHA_CHALLENGE; login-url=https://j/"}
-
-
-@pytest.fixture(params=Kind)
-def server(request):
-    with jira_server(kind=request.param) as running:
-        running.add_issue("ABC-1")
-        yield running
-
-
-@pytest.fixture
-def jira(server):
-    with Jira(server.credentials(), ca_file=server.ca_file) as client:
-        yield client
 
 
 @contextmanager

@@ -28,19 +28,6 @@ from workflows.core.secrets import Secret
 from workflows.core.tests.test_jira_errors import failing
 
 
-@pytest.fixture(params=Kind)
-def server(request):
-    with jira_server(kind=request.param) as running:
-        running.add_issue("ABC-1")
-        yield running
-
-
-@pytest.fixture
-def jira(server):
-    with Jira(server.credentials(), ca_file=server.ca_file) as client:
-        yield client
-
-
 def at(base_url):
     return Credentials(base_url=base_url, kind=Kind.DATA_CENTER, token=Secret(TOKEN))
 

@@ -32,19 +32,6 @@ class Stop(Exception):
     """Somebody cancelled."""
 
 
-@pytest.fixture(params=Kind)
-def server(request):
-    with jira_server(kind=request.param) as running:
-        running.add_issue("ABC-1")
-        yield running
-
-
-@pytest.fixture
-def jira(server):
-    with Jira(server.credentials(), ca_file=server.ca_file) as client:
-        yield client
-
-
 def attach(jira, content, name="sosreport-a.tar.xz", progress=lambda sent: None):
     file = io.BytesIO(content)
     return jira.attach("ABC-1", file, name=name, size=len(content), progress=progress)

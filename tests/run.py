@@ -142,9 +142,10 @@ def ranges(lines: list[int]) -> list[str]:
 
 
 def must_be_whole(path: PurePath) -> bool:
-    """Is this what everything stands on: the core, and all models and actions?"""
+    """Is this what everything stands on: the core, all models, actions, collectors?"""
     in_core = path.parts[:2] == ("workflows", "core")
-    return in_core or bool({path.stem, path.parent.name} & {"models", "actions"})
+    whole = {"models", "actions", "collecting"}
+    return in_core or bool({path.stem, path.parent.name} & whole)
 
 
 def conclude(runs: list[Outcomes], missing: list[str], problems: Iterable[str]) -> int:

@@ -18,6 +18,9 @@ find_missing() {
     has initdb /usr/lib/postgresql/*/bin/initdb || missing="$missing postgresql"
     has redis-server || missing="$missing redis-server"
     has dot || missing="$missing graphviz"
+    has sos || missing="$missing sosreport"
+    has sudo || missing="$missing sudo"
+    has sshd /usr/sbin/sshd || missing="$missing openssh-server"
     has npm || missing="$missing nodejs npm"
     has c++ || missing="$missing g++"
 }

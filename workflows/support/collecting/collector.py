@@ -1,0 +1,321 @@
+"""Makes a report on a host and brings it here, through the wrapper that root owns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from workflows.core.errors import Problem
+from workflows.support.collecting.options import ReportOptions
+from workflows.support.collecting.problems import (
+    ANSWERED,
+    CopyFailed,
+    DependencyMissing,
+    DiskFull,
+    PathUnsafe,
+    PrivilegeRequired,
+    ReportProblem,
+    TimedOut,
+    Unexpected,
+)
+from workflows.support.collecting.shell import ProgramMissing, Running, Shell
+
+log = logging.getLogger("handrail.support")
+
+VERSION = 1  # of the wrapper that we speak to
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+# One name: no folder, and nothing that could not be shown.
+ARCHIVE = re.compile(r"sosreport-[^/\x00-\x1f\x7f]+\.tar(\.[^/\x00-\x1f\x7f]+)?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+LEAST_FREE = 512 * 1024**2  # bytes; a small report with its copy takes about that
+CHUNK = 1024**2  # bytes
+LONGEST_LINE = 65536  # bytes
+TICK_SECONDS = 1.0  # between two chances to stop
+ASK_SECONDS = 30.0
+TIMEOUT_SECONDS = 3600  # for a report, unless the caller says otherwise
+MARGIN_SECONDS = 60.0  # that the host has to end a report by itself
+END_SECONDS = 10.0  # in which a report that has to stop is gone
+Progress = Callable[[int, int | None, str], None]
+
+PHASES = {
+    "preparing": gettext_lazy("Preparing"),
+    "collecting": gettext_lazy("Collecting"),
+    "masking": gettext_lazy("Masking names"),
+    "packing": gettext_lazy("Packing"),
+    "checking": gettext_lazy("Checking the archive"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Where an installation has put the wrapper and its spool."""
+
+    wrapper: str = "/usr/local/sbin/handrail-sos"
+    spool: str = "/var/spool/handrail-sos"
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisites:
+    """What a host has and lacks; what is not known is ``None``."""
+
+    sos_version: str | None
+    wrapper_version: int | None
+    free_bytes: int | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An archive that waits on its host to be fetched."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An archive that has arrived, as it was promised."""
+
+    size: int  # bytes
+    sha256: str
+
+
+class Collector:
+    """Speaks to the wrapper on one host.
+
+    ``as_root``: the shell's user is root, and needs no sudo.
+    """
+
+    def __init__(
+        self, shell: Shell, *, as_root: bool, installed: Installed | None = None
+    ) -> None:
+        self.shell = shell
+        self.installed = installed or Installed()
+        self.prefix = [] if as_root else ["sudo", "-n"]
+
+    # --- what a person asks for -------------------------------------------------------
+    def prerequisites(self) -> Prerequisites:
+        """Say what a report on this host would fail for. Raises nothing."""
+        try:
+            found = self.ask("check")
+            return self.judge(found)
+        except Problem as problem:
+            return Prerequisites(None, None, None, (problem,))
+
+    def judge(self, found: dict[str, Any]) -> Prerequisites:
+        version, free = found.get("wrapper"), found.get("free_bytes")
+        if not isinstance(version, int) or not isinstance(free, int):
+            raise Unexpected
+        problems: list[Problem] = []
+        if version != VERSION:
+            problems.append(self.not_allowed())
+        if not found.get("sos"):
+            problems.append(DependencyMissing(str(found.get("install", ""))[:80]))
+        if free < LEAST_FREE:
+            problems.append(DiskFull())
+        sos = str(found.get("sos_version") or "?")[:40] if found.get("sos") else None
+        return Prerequisites(sos, version, free, tuple(problems))
+
+    def generate(
+        self,
+        run_id: str,
+        options: ReportOptions,
+        *,
+        progress: Progress,
+        timeout: int = TIMEOUT_SECONDS,
+    ) -> Report:
+        """Make a report and leave its archive on the host. Raises ReportProblem.
+
+        ``progress`` gets done, total and phase at least once a second. What it raises
+        ends the report, leaves nothing of it on the host, and goes through.
+        ``timeout`` is in seconds, 60 to 7200.
+        """
+        argv = ("run", checked(run_id), *options.argv(), f"--timeout={timeout}")
+        running = self.start(*argv)
+        try:
+            answer = self.follow(running, progress, timeout + MARGIN_SECONDS)
+            code = running.wait(END_SECONDS) if answer is None else 0
+        except BaseException:
+            self.abandon(run_id, running)
+            raise
+        end(running)
+        if answer is None:
+            raise self.unanswered(code)
+        return report_from(self.succeeded(answer))
+
+    def fetch(
+        self, report: Report, run_id: str, into: BinaryIO, *, progress: Progress
+    ) -> Fetched:
+        """Copy the archive, and compare what arrives. Raises ReportProblem.
+
+        ``progress`` gets bytes and goes through. What is in ``into`` after a failure is
+        to be thrown away.
+        """
+        path = self.path_of(report, run_id)
+        digest, size, words = hashlib.sha256(), 0, _("Fetching the archive")
+        progress(0, report.size, words)
+        with self.shell.open(path) as source:
+            while block := source.read(CHUNK):
+                digest.update(block)
+                size += len(block)
+                if size > report.size:
+                    raise CopyFailed
+                try:
+                    into.write(block)
+                except OSError as error:
+                    log.warning("an archive cannot be kept: %s", error.strerror)
+                    raise CopyFailed from None
+                progress(size, report.size, words)
+        if (size, digest.hexdigest()) != (report.size, report.sha256):
+            raise CopyFailed
+        return Fetched(size, digest.hexdigest())
+
+    def path_of(self, report: Report, run_id: str) -> str:
+        if not ARCHIVE.fullmatch(report.name) or len(report.name) > 255:
+            raise PathUnsafe
+        return f"{self.installed.spool}/{checked(run_id)}/archive/{report.name}"
+
+    def remove(self, run_id: str) -> None:
+        """Remove what a run has left on the host, if anything. Raises ReportProblem."""
+        self.succeeded(self.ask("remove", checked(run_id)))
+
+    # --- the wrapper ------------------------------------------------------------------
+    def start(self, *argv: str) -> Running:
+        try:
+            return self.shell.start([*self.prefix, self.installed.wrapper, *argv])
+        except ProgramMissing:
+            problem = self.not_allowed()
+        raise problem
+
+    def ask(self, *argv: str) -> dict[str, Any]:
+        """Return the wrapper's one answer to a verb that is quickly done."""
+        running = self.start(*argv)
+        try:
+            answer = self.follow(running, lambda *shown: None, ASK_SECONDS)
+            code = running.wait(END_SECONDS) if answer is None else 0
+        finally:
+            end(running)
+        if answer is None:
+            raise self.unanswered(code)
+        return answer
+
+    def follow(
+        self, running: Running, progress: Progress, seconds: float
+    ) -> dict[str, Any] | None:
+        """Return the last answer. Raises TimedOut, and what the progress raises."""
+        deadline = time.monotonic() + seconds
+        shown: tuple[int, int | None, str] = (0, None, str(PHASES["preparing"]))
+        for answer in answers(running):
+            if answer is not None:
+                if answer.get("phase") not in PHASES:
+                    return answer
+                shown = shown_by(answer)
+            progress(*shown)
+            if time.monotonic() > deadline:
+                raise TimedOut
+        return None
+
+    def succeeded(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer. Raises the problem that it names."""
+        if answer.get("phase") != "failed":
+            return answer
+        code = str(answer.get("code"))
+        log.warning("a report failed: %s (%.100s)", code, answer.get("detail"))
+        if code == DependencyMissing.code:
+            raise DependencyMissing
+        if code == PrivilegeRequired.code:
+            raise self.not_allowed()
+        raise ANSWERED.get(code, Unexpected)
+
+    def unanswered(self, code: int | None) -> ReportProblem:
+        """Explain why the wrapper said nothing: mostly that it was never reached."""
+        log.warning("the wrapper gave no answer, exit code %s", code)
+        # sudo's own refusals are 1 and the shell's are 126 and 127, in any language.
+        return self.not_allowed() if code in {1, 126, 127} else Unexpected()
+
+    def not_allowed(self) -> PrivilegeRequired:
+        return PrivilegeRequired(self.shell.user, local=self.shell.local)
+
+    def abandon(self, run_id: str, running: Running) -> None:
+        """Make sure that nothing of a run goes on or stays, as well as can be."""
+        with suppress(Problem):
+            end(running)
+        try:
+            # It stops without its input; this is for a connection that has broken, and
+            # for a report that was just done.
+            self.ask("stop", run_id)
+            self.ask("remove", run_id)
+        except Problem as problem:
+            log.warning("a run could not be ended: %s", type(problem).__name__)
+
+
+def end(running: Running) -> None:
+    """Have a command stop by itself, then be done with it."""
+    try:
+        running.let_go()
+        running.wait(END_SECONDS)
+    finally:
+        running.drop()
+
+
+def answers(running: Running) -> Iterator[dict[str, Any] | None]:
+    """Yield each answer as it comes, and ``None`` when a second brings none."""
+    pending = b""
+    while (block := running.read(TICK_SECONDS)) != b"":
+        if block is None:
+            yield None
+            continue
+        *lines, pending = (pending + block).split(b"\n")
+        if len(pending) > LONGEST_LINE:
+            raise Unexpected
+        for line in lines:
+            try:
+                answer = json.loads(line)
+            except (ValueError, RecursionError):
+                answer = None
+            if isinstance(answer, dict):
+                yield answer
+            else:  # sudo, or a greeting
+                log.info("the host says: %.200r", line)
+
+
+def shown_by(answer: dict[str, Any]) -> tuple[int, int | None, str]:
+    done, total = answer.get("done"), answer.get("total")
+    return (
+        done if isinstance(done, int) else 0,
+        total if isinstance(total, int) else None,
+        str(PHASES[answer["phase"]]),
+    )
+
+
+def report_from(answer: dict[str, Any]) -> Report:
+    """Return the archive that is promised. Raises Unexpected for what is no promise."""
+    name, size, sha256 = (answer.get(key) for key in ("archive", "size", "sha256"))
+    sound = (
+        answer.get("phase") == "done"
+        and isinstance(name, str)
+        and ARCHIVE.fullmatch(name)
+        and isinstance(size, int)
+        and isinstance(sha256, str)
+        and SHA256.fullmatch(sha256)
+    )
+    if not sound:
+        raise Unexpected
+    return Report(str(name), int(str(size)), str(sha256))
+
+
+def checked(run_id: str) -> str:
+    if not RUN_ID.fullmatch(run_id):
+        raise PathUnsafe
+    return run_id

@@ -1,0 +1,216 @@
+"""A wrapper of one's own, other programs in the place of sos, and the real one."""
+
+# ruff: noqa: S603 - programs of our own
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from workflows.support.collecting.collector import Installed
+
+SHIPPED = Path(__file__).resolve().parent.parent / "wrapper"
+REAL = Path("/usr/bin/sos")
+WITHIN = 15.0  # seconds
+
+# Each is a whole program in the place of sos; $work is where the archive belongs. It
+# sleeps with a program of this test's own, so that what goes on is told from others'.
+BEGIN = """#!/bin/sh
+for word; do case $word in --tmp-dir=*) work=${word#*=}; esac; done
+sleep=${0%/*}/sleep
+"""
+FAKES = {
+    "good": """
+        echo " Starting 1/2   host            [Running: host]"
+        echo " Starting 2/2   login           [Running: host login]"
+        echo " Finishing plugins              [Running: login]"
+        echo " Finished running plugins"
+        name=sosreport-x
+        case "$*" in *--clean*)
+            echo "sosreport-x : Beginning obfuscation..."
+            name=$name-obfuscated
+        esac
+        echo "Creating compressed archive..."
+        mkdir "$work/in" && echo "$@" >"$work/in/arguments"
+        env >"$work/in/environment"
+        tar -C "$work" -cJf "$work/$name.tar.xz" in
+        (cd "$work" && sha256sum $name.tar.xz >$name.tar.xz.sha256)
+        echo private >"$work/sosreport-x-private_map"
+    """,
+    "unmasked": 'tar -cf "$work/sosreport-x.tar" /etc/hostname',
+    "nothing": "exit 0",
+    "failing": "exit 3",
+    "two": 'for n in 1 2; do tar -cf "$work/sosreport-$n.tar" /etc/hostname; done',
+    "no tar": 'echo hello >"$work/sosreport-x.tar"',
+    "breaks off": """
+        head -c 300000 /dev/zero >"$work/in"
+        tar -C "$work" -cf "$work/all" in
+        head -c 200000 "$work/all" >"$work/sosreport-x.tar"
+    """,
+    "packed breaks off": """
+        head -c 300000 /dev/urandom >"$work/in"
+        tar -C "$work" -czf "$work/all" in
+        head -c 200000 "$work/all" >"$work/sosreport-x.tar.gz"
+    """,
+    "other sum": """
+        tar -cf "$work/sosreport-x.tar" /etc/hostname
+        echo 0123456789 >"$work/sosreport-x.tar.sha256"
+    """,
+    "link": 'tar -cf "$work/in" /etc/hostname; ln -s in "$work/sosreport-x.tar"',
+    "full": """
+        echo "No space left on device while collecting plugin data"
+        exit 1
+    """,
+    "filling": 'cat /dev/zero >"$work/fill"; exit 1',
+    # What plugins start detaches from sos: its own session, its own group.
+    "endless": """
+        echo " Starting 1/9   host            [Running: host]"
+        trap '' TERM
+        setsid sh -c "trap '' TERM; exec $sleep 986" &
+        ($sleep 987 & exec $sleep 988) &
+        $sleep 989
+    """,
+    "leaving": """
+        setsid $sleep 985 &
+        tar -cf "$work/sosreport-x.tar" /etc/hostname
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a call of the wrapper came to."""
+
+    code: int
+    answers: list[dict]
+
+    @property
+    def last(self) -> dict:
+        return self.answers[-1]
+
+
+class Copy(Installed):
+    """A wrapper like the shipped one, but for the constants at its top."""
+
+    def call(self, *argv: object, **environment: str) -> Ended:
+        with self.start(*argv, **environment) as process:
+            assert process.stdout is not None
+            output = process.stdout.read()  # its input stays open meanwhile
+        return Ended(
+            process.returncode,
+            [json.loads(line) for line in output.split("\n") if line],
+        )
+
+    def start(self, *argv: object, **environment: str) -> subprocess.Popen:
+        """Start it with its standard input held open."""
+        return subprocess.Popen(
+            [self.wrapper, *map(str, argv)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", **environment},
+        )
+
+    def folder(self, run_id: str) -> Path:
+        return Path(self.spool) / run_id
+
+    def working(self) -> dict[psutil.Process, str]:
+        """Return what still runs of it, of sos, and of what sos has started."""
+        return commands_with(str(Path(self.wrapper).parent))
+
+    def under_way(self) -> bool:
+        """Has sos started all that it starts before it waits?"""
+        return sum("/sleep 98" in text for text in self.working().values()) == 4
+
+    def clean(self) -> bool:
+        return not self.working() and not any(Path(self.spool).iterdir())
+
+
+@pytest.fixture
+def make_copy(tmp_path: Path) -> Callable[..., Copy]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+
+    def make(fake: str | None = "good", **constants: object) -> Copy:
+        text = (SHIPPED / "handrail-sos").read_text()
+        values = {
+            "SPOOL": str(tmp_path / "spool"),
+            "SOS": sos_of(fake, tmp_path),
+            "POLITE_SECONDS": 0.3,
+        }
+        for name, value in {**values, **constants}.items():
+            text, found = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value!r}", text)
+            assert found == 1, name
+        wrapper = tmp_path / "handrail-sos"
+        wrapper.write_text(text)
+        wrapper.chmod(0o755)
+        return Copy(str(wrapper), str({**values, **constants}["SPOOL"]))
+
+    return make
+
+
+def sos_of(fake: str | None, folder: Path) -> tuple[str, ...]:
+    if fake is None:
+        if not REAL.exists():
+            pytest.skip("needs sos: apt-get install sosreport")
+        return (str(REAL),)
+    shutil.copy("/bin/sleep", folder / "sleep")
+    program = folder / "sos"
+    program.write_text(BEGIN + FAKES[fake])
+    program.chmod(0o755)
+    return (str(program),)
+
+
+def commands_with(word: str) -> dict[psutil.Process, str]:
+    """Return the processes whose command has this in it, and their commands."""
+    found = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            command = " ".join(process.cmdline())
+            if word in command:
+                found[process] = command
+    return found
+
+
+@pytest.fixture
+def run_id() -> str:
+    return uuid4().hex
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["/bin/umount", str(disk)], check=True)
+
+
+def until(condition: Callable[[], object], seconds: float = WITHIN) -> bool:
+    """Is it so within this time?"""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def has(program: str) -> bool:
+    return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is not None

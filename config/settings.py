@@ -184,6 +184,16 @@ JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
 
 # Certificate authorities to trust besides the system's, for Actual servers.
 ACTUAL_CA_FILE = env.str("ACTUAL_CA_FILE", default="")
+# The same for Jira servers.
+JIRA_CA_FILE = env.str("JIRA_CA_FILE", default="")
+# How long a person stays connected to Jira; the token is removed when it is over.
+JIRA_CONNECTION_HOURS = env.int("JIRA_CONNECTION_HOURS", default=24)
+
+# Diagnostic reports: where hosts have the program that root owns, and its folder.
+SOS_WRAPPER = env.str("SOS_WRAPPER", default="/usr/local/sbin/handrail-sos")
+SOS_SPOOL = env.str("SOS_SPOOL", default="/var/spool/handrail-sos")
+# The largest archive that is fetched, taken as an upload or sent to Jira, in MiB.
+SUPPORT_LARGEST_MIB = env.int("SUPPORT_LARGEST_MIB", default=4096)
 
 # --- language model -------------------------------------------------------------------
 # "", openai or anthropic (workflows.core.llm). Each account decides whether to use it.

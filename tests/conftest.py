@@ -21,6 +21,7 @@ from workflows.core.migrating import install, remove
 BACKEND = "workflows.core.auth.RoleBackend"
 ROLE_MIGRATIONS = (
     "workflows.migrations.0003_roles",
+    "workflows.migrations.0005_support_roles",
     "l1walk.migrations.0003_roles",
     "jobs.migrations.0003_roles",
     "jobs.budgets.migrations.0002_roles",

@@ -1,12 +1,15 @@
-"""A wizard about a parcel: where to, send it, it has arrived."""
+"""A wizard about a parcel: where to, send it, it has arrived or goes elsewhere."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from tests.kit.models import Parcel
+from workflows.core.errors import UserFixable
 from workflows.core.wizard import Page, WizardView
+
+MOON = "Mare Tranquillitatis"
 
 
 class AddressForm(forms.Form):
@@ -15,6 +18,12 @@ class AddressForm(forms.Form):
 
 class NoteForm(forms.Form):
     note = forms.CharField(required=False)
+
+
+class ElsewhereForm(forms.Form):
+    address = forms.CharField(max_length=100)
+    note = forms.CharField(required=False, help_text="For the driver.")
+    pin = forms.CharField(required=False, widget=forms.PasswordInput)
 
 
 class AddressPage(Page):
@@ -27,8 +36,9 @@ class AddressPage(Page):
     def blocked(self) -> str:
         return "" if self.machine.state == Parcel.State.PACKED else "It is on its way."
 
-    def form(self, data: Any = None, files: Any = None) -> forms.Form:
-        return AddressForm(data, files, initial={"address": self.machine.address})
+    def form(self, *args: Any, **options: Any) -> forms.Form:
+        options["initial"] = {"address": self.machine.address}
+        return super().form(*args, **options)
 
     def act(self, form: forms.Form) -> None:
         with Parcel.moving(self.machine.pk, by=self.request.user) as row:
@@ -52,7 +62,10 @@ class SendPage(Page):
 
 
 class ArrivedPage(Page):
-    slug, title, template = "arrived", "It has arrived", "wizard/page.html"
+    """Two things may happen to what is on its way."""
+
+    slug, title, template = "arrived", "It has arrived", "kit/arrived.html"
+    form_classes: ClassVar = {"deliver": NoteForm, "redirect": ElsewhereForm}
 
     def done(self) -> bool:
         return bool(self.machine.state == Parcel.State.DELIVERED)
@@ -63,9 +76,18 @@ class ArrivedPage(Page):
     def context(self) -> dict[str, Any]:
         return {"lede": "Ask them."}
 
-    def act(self, form: forms.Form) -> None:
-        with Parcel.moving(self.machine.pk, by=self.request.user) as row:
+    def do_deliver(self, form: forms.Form) -> None:
+        note = form.cleaned_data["note"]
+        with Parcel.moving(self.machine.pk, by=self.request.user, note=note) as row:
             row.deliver()
+
+    def do_redirect(self, form: forms.Form) -> str:
+        address = form.cleaned_data["address"]
+        if address == MOON:
+            raise UserFixable("No driver goes there. Nothing was changed.")
+        with Parcel.moving(self.machine.pk, by=self.request.user) as row:
+            row.address = address
+        return "The driver has been told."
 
 
 class ParcelWizard(WizardView):

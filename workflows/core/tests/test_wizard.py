@@ -59,7 +59,9 @@ def test_a_person_walks_from_page_to_page_and_ends(client, parcel):
     assert leads_to(client.get(start)) == url(parcel, "send")
     assert leads_to(send(client, parcel, "send", note="blue van")) == start
     assert leads_to(client.get(start)) == url(parcel, "arrived")
-    assert leads_to(send(client, parcel, "arrived", state="sent")) == start
+    assert (
+        leads_to(send(client, parcel, "arrived", state="sent", do="deliver")) == start
+    )
     assert leads_to(client.get(start)) == url(parcel, "finished")
     assert moved(parcel) == ("delivered", ELM, 2)
     assert parcel.moves()[1].note == "blue van"

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from jobs.actions.kinds import UnknownKind, label_of, queues
-from jobs.actions.stopping import Ended, NotFailed, cancel_job, retry_job
+from jobs.actions.stopping import Ended, NotFailed, NotNow, cancel_job, retry_job
 from jobs.forms import kind_choices
 from jobs.models import Job, JobAttempt, JobEvent, JobStep, LeaseLost, Schedule, Worker
 from workflows.core.accounts import User
@@ -218,6 +218,7 @@ class JobAdmin(ReadOnly, TenantAdmin):
         """Start jobs again that failed or were canceled, as their pages do."""
         refusals: Refusals = {
             NotFailed: _("it has not failed"),
+            NotNow: str,
             RetriedAlready: _("it was tried again already"),
             UnknownKind: _("Handrail no longer has this kind of job"),
         }

@@ -17,7 +17,7 @@ from django.db.models import F, JSONField, QuerySet
 from django.db.models.functions import Now
 
 from jobs.actions.kinds import KINDS
-from jobs.actions.statements import one_statement, rows_of
+from jobs.actions.statements import deadlocked, one_statement, rows_of
 from jobs.models import Job, JobEvent, JobStep, lent
 from jobs.models.tracked import Status
 from workflows.core.ids import uuid7
@@ -26,7 +26,6 @@ LEASE = timedelta(seconds=settings.JOB_LEASE_SECONDS)
 HEARTBEAT = LEASE / 3
 # Brief jobs that one statement takes; they run one after another.
 BATCH = 8
-DEADLOCK = "40P01"  # PostgreSQL's code
 
 
 class Claimed(NamedTuple):
@@ -50,7 +49,7 @@ def claim(queue: str, worker: str) -> Claimed:
             continue
         except OperationalError as error:
             # Two batches wait for each other's keys; PostgreSQL lets one of them go on.
-            if getattr(error.__cause__, "sqlstate", None) != DEADLOCK:
+            if not deadlocked(error):
                 raise
     return Claimed([], more=True)
 

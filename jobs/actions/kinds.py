@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 
 if TYPE_CHECKING:
     from jobs.actions.run import Run
+    from jobs.models import Job
 
     Work = Callable[[Run], dict[str, Any] | None]
 else:
@@ -46,6 +47,8 @@ class Kind:
     exclusive: bool
     brief: bool
     grace: timedelta
+    ended: Callable[[Job, str], None] | None
+    restarted: Callable[[Job], None] | None
 
 
 KINDS: dict[str, Kind] = {}
@@ -64,6 +67,8 @@ def job_kind(
     exclusive: bool = False,
     brief: bool = False,
     grace: timedelta = timedelta(seconds=10),
+    ended: Callable[[Job, str], None] | None = None,
+    restarted: Callable[[Job], None] | None = None,
 ) -> Callable[[Work], Work]:
     """Register what runs jobs of a type. Raises ValueError for a slip.
 
@@ -74,6 +79,13 @@ def job_kind(
     job a subject, or one of the kind where there is none. ``brief``: takes well under a
     second, so that a worker takes several at once. ``grace``: what a run gets between
     being told to stop and being killed.
+
+    ``ended``: called once with each job that failed or was canceled, and a word for
+    why: the problem's ``code``, "canceled", "timeout", or "" for anything else. What it
+    raises is logged, and the job ends all the same. ``restarted``: called with the new
+    job when a person tries one again; raises NotNow to refuse. Both write in the
+    transaction that writes the job, whose times are in the database alone by then, and
+    lock what it is about after it: a verb that holds that must not wait for its job.
     """
     if not TYPE.fullmatch(type):
         raise ValueError(f"{type}: a type is letters, digits, '.', '_' and '-'")
@@ -99,6 +111,8 @@ def job_kind(
             exclusive,
             brief,
             grace,
+            ended,
+            restarted,
         )
         return work
 

@@ -26,7 +26,6 @@ from jobs.actions.run import (
 from jobs.actions.writing import LentJob, moving
 from jobs.models import Job, JobAttempt, LeaseLost
 from workflows.core.errors import Category, Problem, Temporary
-from workflows.core.secrets import SealError
 
 log = logging.getLogger(__name__)
 Outcome = JobAttempt.Outcome
@@ -37,7 +36,7 @@ JITTER = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a run ended. ``again``: may another one follow?"""
+    """How a run ended. ``again``: may another one follow? ``code``: why, in a word."""
 
     outcome: Outcome
     reason: str = ""
@@ -45,6 +44,7 @@ class Verdict:
     trace: str = ""
     again: bool = False
     wait: timedelta = timedelta(0)
+    code: str = ""
 
 
 def judge(run: Run, error: Exception) -> Verdict | None:
@@ -62,11 +62,13 @@ def judge(run: Run, error: Exception) -> Verdict | None:
             return Verdict(Outcome.CANCELED, text)
         case Temporary():
             wait = max(wait, error.retry_after or wait)
-            return Verdict(Outcome.FAILED, said, Category.TEMPORARY, trace, True, wait)
+            code = code_of(error)
+            return Verdict(
+                Outcome.FAILED, said, Category.TEMPORARY, trace, True, wait, code
+            )
         case Problem():
-            return Verdict(Outcome.FAILED, said, error.category, trace)
-        case SealError():
-            return Verdict(Outcome.FAILED, said, Category.ADMIN_REQUIRED, trace)
+            code = code_of(error)
+            return Verdict(Outcome.FAILED, said, error.category, trace, code=code)
         case OperationalError() | InterfaceError():
             text = _("The database could not be reached.")
             again = run.kind.repeatable
@@ -75,6 +77,12 @@ def judge(run: Run, error: Exception) -> Verdict | None:
             )
     log.error("job %s (%s) failed", run.job.pk, run.job.type, exc_info=error)
     return Verdict(Outcome.FAILED, unexpected(), Category.ADMIN_REQUIRED, trace)
+
+
+def code_of(problem: Problem) -> str:
+    """Return the problem's own word for machines; "" where its class has none."""
+    code = getattr(problem, "code", "")
+    return code if isinstance(code, str) else ""
 
 
 def unexpected() -> str:
@@ -98,10 +106,15 @@ def stopped(kind: Kind, why: str) -> Verdict | None:
     if why == CANCELED:
         return Verdict(Outcome.CANCELED)
     if why == TIMED_OUT:
-        return Verdict(Outcome.TIMED_OUT, too_long(kind), Category.TEMPORARY)
+        return out_of_time(kind)
     if why == HANDED_BACK:
         return Verdict(Outcome.HANDED_BACK, again=True)
     return None  # LOST: whoever has the job now writes how it ends
+
+
+def out_of_time(kind: Kind | None) -> Verdict:
+    text = too_long(kind)
+    return Verdict(Outcome.TIMED_OUT, text, Category.TEMPORARY, code="timeout")
 
 
 def too_long(kind: Kind | None) -> str:
@@ -138,7 +151,7 @@ def settle_lost(job: Job) -> None:
         if row.lease_until != job.lease_until:
             raise LeaseLost(f"the worker of job {row.pk} came back")
         if row.timed_out:
-            verdict = Verdict(Outcome.TIMED_OUT, too_long(kind), Category.TEMPORARY)
+            verdict = out_of_time(kind)
         elif row.cancel_requested_at:
             verdict = Verdict(Outcome.CANCELED)
         else:
@@ -157,6 +170,7 @@ def settle_lost(job: Job) -> None:
 def decide(lend: LentJob, verdict: Verdict) -> None:
     """Move job and steps as the verdict says, and record the attempt."""
     job = lend.job
+    lend.code = verdict.code
     lend.end_attempt(
         verdict.outcome,
         category=verdict.category,

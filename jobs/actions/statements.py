@@ -15,6 +15,13 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.sql.subqueries import UpdateQuery
 
+DEADLOCK = "40P01"  # PostgreSQL's code
+
+
+def deadlocked(error: Exception) -> bool:
+    """Did two transactions wait for each other, and this one was broken off?"""
+    return getattr(error.__cause__, "sqlstate", None) == DEADLOCK
+
 
 def one_statement() -> bool:
     """Can this database write in a WITH clause?"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -9,9 +10,12 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from jobs.actions.statements import Statement, one_statement
+from jobs.actions.kinds import KINDS
+from jobs.actions.statements import Statement, deadlocked, one_statement
 from jobs.models import Fence, Job, JobAttempt, JobEvent, JobStep, LeaseLost, lent
 from jobs.models.tracked import Said, Status, Tracked
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -20,16 +24,43 @@ def moving(
 ) -> Iterator[LentJob]:
     """Lend the locked job and its steps, then save all: job, steps, events, attempt.
 
-    Raises Job.DoesNotExist, also for a row that somebody has locked if ``wait`` is
-    False; LeaseLost when a fence is given and no longer holds.
+    If the job failed or was canceled its kind is told, in the same transaction. Raises
+    Job.DoesNotExist, also for a row that somebody has locked if ``wait`` is False;
+    LeaseLost when a fence is given and no longer holds.
     """
     skip = not wait and connection.features.has_select_for_update_skip_locked
     with transaction.atomic():
         job = Job._base_manager.select_for_update(skip_locked=skip).get(pk=pk)
         if fence and (job.status != Status.RUNNING or job.fence != fence):
             raise LeaseLost(f"job {pk}")
+        before = job.status
         with lending(job, list(job.steps.order_by("position"))) as lend:
             yield lend
+        if job.status != before and job.status in {Status.FAILED, Status.CANCELED}:
+            tell_ended(job, lend.code)
+
+
+def tell_ended(job: Job, code: str) -> None:
+    """Call the kind's ``ended``; what fails there does not keep the job from ending.
+
+    Raises what went wrong if the transaction is lost with it: then nothing is written,
+    and whoever ends the job does it all once more.
+    """
+    kind = KINDS.get(job.type)
+    if kind is None or kind.ended is None:
+        return
+    try:
+        with transaction.atomic():
+            kind.ended(job, "canceled" if job.status == Status.CANCELED else code)
+            if one_statement():  # SQLite would read every table for it
+                # A broken reference would else be found at the commit: too late.
+                connection.check_constraints()
+    except Exception as error:
+        # To go on without a connection would end in a silent rollback. A deadlock is
+        # nobody's mistake, and passes once this transaction lets go of the job.
+        if transaction.get_rollback() or deadlocked(error):
+            raise
+        log.exception("job %s (%s) ended, but not for its kind", job.pk, job.type)
 
 
 class LentJob:
@@ -40,6 +71,7 @@ class LentJob:
         self.steps = steps
         self.values: dict[str, Any] = {}
         self.attempt: JobAttempt | None = None
+        self.code = ""  # why it fails, for its kind
 
     @property
     def unfinished(self) -> list[JobStep]:

@@ -22,7 +22,7 @@ from django_htmx.http import trigger_client_event
 from jobs.actions import reading
 from jobs.actions.kinds import UnknownKind
 from jobs.actions.reading import Card, events_after, hash_of
-from jobs.actions.stopping import Ended, NotFailed, cancel_job, retry_job
+from jobs.actions.stopping import Ended, NotFailed, NotNow, cancel_job, retry_job
 from jobs.models import Job, JobAttempt, JobStep, LeaseLost
 from jobs.models.tracked import Status
 from jobs.views.saying import asked_with, event_line, facts, schedule_of, step_label
@@ -225,6 +225,8 @@ def start_again(row: Job, user: User) -> tuple[Job, str]:
         raise Conflict(
             _("Handrail no longer has this kind of job, so it cannot be tried again.")
         ) from None
+    except NotNow as refused:
+        raise Conflict(str(refused)) from None
     if again.is_new:
         return again, _("It is tried again: this is the new run.")
     return again, _("It was being tried again already: this is that run.")
@@ -252,8 +254,8 @@ def retry(request: UserRequest, pk: UUID) -> HttpResponse:
     row = concerning(request, pk)
     try:
         again, text = start_again(row, request.user)
-    except Conflict as late:
-        messages.info(request, str(late))
+    except Conflict as refused:
+        messages.warning(request, str(refused))
         return see_other(row)
     (messages.success if again.is_new else messages.info)(request, text)
     return see_other(again)

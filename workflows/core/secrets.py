@@ -11,11 +11,13 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models
 
+from workflows.core.errors import AdminRequired
+
 # How Fernet writes: a version, a time before the year 2106, then at least 64 bytes.
 SEALED = re.compile(r"gAAAAA[A-Za-z0-9_=-]{94,}")
 
 
-class SealError(Exception):
+class SealError(AdminRequired):
     """A sealed value cannot be made or read; the text says what an operator can do."""
 
 

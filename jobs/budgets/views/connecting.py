@@ -50,11 +50,11 @@ def look(request: UserRequest, form: ServerForm) -> bool:
     try:
         files = ledgers.list_files(url, password, ca_file=authorities())
         sealed = seal(password)
-    except Problem as problem:
-        form.add_error(field_of(problem), str(problem))
-        return False
     except SealError:
         form.add_error(None, cannot_seal())
+        return False
+    except Problem as problem:
+        form.add_error(field_of(problem), str(problem))
         return False
     if not files:
         form.add_error(None, _("This server has no budget yet. Make one in Actual."))

@@ -117,10 +117,10 @@ def reconnected(request: UserRequest, budget: Budget, form: ConnectionForm) -> b
             password=given(data["password"]),
             encryption_password=given(data["encryption_password"]),
         )
-    except Problem as problem:
-        form.add_error("server_url", str(problem))
     except SealError:
         form.add_error(None, cannot_seal())
+    except Problem as problem:
+        form.add_error("server_url", str(problem))
     else:
         return True
     return False

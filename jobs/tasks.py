@@ -17,6 +17,7 @@ from jobs.actions.guard import STOPPING, guard
 from jobs.actions.kinds import job_kind
 from jobs.actions.run import LOST, Run, Stopped
 from jobs.actions.scheduling import regularly
+from workflows.core.connecting import expire_connections
 from workflows.core.errors import AdminRequired, Temporary
 from workflows.core.purge import Swept, purge
 
@@ -70,3 +71,15 @@ def counts(ends: dict[str, Swept]) -> str:
 
 
 regularly("nightly purge", "jobs.purge", cron="15 3 * * *")
+
+
+@job_kind(
+    "jobs.expire_connections",
+    label=gettext_lazy("Remove expired Jira tokens"),
+    timeout=timedelta(minutes=5),
+)
+def remove_expired_tokens(run: Run) -> dict[str, Any]:
+    return {"expired": expire_connections()}
+
+
+regularly("expired connections", "jobs.expire_connections", cron="*/5 * * * *")

@@ -20,4 +20,10 @@ urlpatterns = [
     path("theme/", views.theme, name="theme"),
     path("profile/", views.profile, name="profile"),
     path("account/", views.account_settings, name="account_settings"),
+    path("connections/", views.connections, name="connections"),
+    path(
+        "connections/<uuid:pk>/revoke/",
+        views.connection_revoke,
+        name="connection_revoke",
+    ),
 ]

@@ -37,6 +37,7 @@ def test_there_is_one_for_each_everyday_problem():
 def test_it_makes_people_of_every_role_and_walks_of_every_outcome(capsys):
     call_command("demo")
     account = Account.objects.get(slug="demo")
+    assert account.settings == {"jira.hosts": ["*.atlassian.net"]}
     people = User.objects.filter(account=account)
     assert set(people.values_list("groups__name", flat=True)) == set(ROLES)
     walks = L1WalkSession.objects.filter(account=account)

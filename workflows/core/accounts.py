@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from workflows.core.ids import uuid7
-from workflows.core.preferences import Preference
+from workflows.core.preferences import Preference, Value
 
 if TYPE_CHECKING:
     from django.db.models.sql.compiler import SQLCompiler
@@ -79,9 +79,11 @@ class Account(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def preference(self, declared: Preference) -> int:
+    def preference(self, declared: Preference[Value]) -> Value:
         """Return the account's value of a declared setting, or its default."""
-        return cast(int, self.settings.get(declared.key, declared.default))
+        value = self.settings.get(declared.key, declared.default)
+        # JSON has lists alone.
+        return cast(Value, tuple(value) if isinstance(value, list) else value)
 
 
 class GroupIds(models.Aggregate):

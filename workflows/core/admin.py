@@ -14,8 +14,13 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from workflows.core.accounts import ROLES, Account, User
+from workflows.core.adminactions import apply
+from workflows.core.connecting import revoke_connection
+from workflows.core.connections import JiraConnection
 from workflows.core.machine import Move
 
 # Beyond this many rows a list says "2000" and filters are the way on: counting a
@@ -115,6 +120,51 @@ class MoveAdmin(ReadOnly, TenantAdmin):
     list_select_related = ("content_type",)
     search_fields = ("=object_id",)
     search_help_text = "Id of the thing that moved"
+
+
+class EndedAlready(Exception):
+    """Somebody or something was faster."""
+
+
+@admin.register(JiraConnection)
+class JiraConnectionAdmin(MachineAdmin):
+    """Who may speak to which Jira; of their tokens not even the sealed text."""
+
+    list_display = ("user", "base_url", "status", "created_at", "expires_at")
+    list_filter = ("status",)
+    list_select_related = ("user",)
+    sortable_by = ()
+    # Named one by one: what is not here is not shown, the sealed token above all.
+    fields = (
+        "user",
+        "account",
+        "kind",
+        "base_url",
+        "email",
+        "jira_user_id",
+        "display_name",
+        "status",
+        "created_at",
+        "expires_at",
+    )
+    readonly_fields = fields
+    actions = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("token")
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("workflows.end_jiraconnection")
+
+    @admin.action(description=gettext_lazy("Revoke"), permissions=["end"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Take connections away from whoever has them."""
+
+        def verb(connection: JiraConnection, user: User) -> None:
+            if not revoke_connection(connection, by=user):
+                raise EndedAlready
+
+        apply(request, queryset, verb, {EndedAlready: _("it has ended already")})
 
 
 @admin.register(Account)

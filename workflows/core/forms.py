@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.utils.text import Truncator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflows.core.accounts import Account, User
@@ -53,11 +56,16 @@ class AccountForm(forms.ModelForm[Account]):
         return super().save(commit)
 
 
-def preference_field(preference: Preference) -> forms.Field:
+def preference_field(preference: Preference[Any]) -> forms.Field:
     """Return the form field of a declared setting, by the type of its default."""
-    words = {"label": preference.label, "help_text": preference.help_text}
+    words: dict[str, Any] = {
+        "label": preference.label,
+        "help_text": preference.help_text,
+    }
     if isinstance(preference.default, bool):
-        return forms.BooleanField(required=False, **words)  # type: ignore[arg-type]
+        return forms.BooleanField(required=False, **words)
+    if isinstance(preference.default, tuple):
+        return LinesField(spell=preference.spell, **words)
     return forms.IntegerField(
         min_value=preference.minimum,
         max_value=preference.maximum,
@@ -65,5 +73,43 @@ def preference_field(preference: Preference) -> forms.Field:
             "min_value": _("Write %(limit_value)s or more."),
             "max_value": _("Write %(limit_value)s or less."),
         },
-        **words,  # type: ignore[arg-type]
+        **words,
     )
+
+
+class LinesField(forms.CharField):
+    """A list that is typed one entry a line; an error says which line it means."""
+
+    MOST_LETTERS = 5_000  # every request of the account's people loads them
+
+    def __init__(self, *, spell: Callable[[str], str], **options: Any) -> None:
+        widget = forms.Textarea(
+            attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "none"}
+        )
+        super().__init__(
+            required=False, widget=widget, max_length=self.MOST_LETTERS, **options
+        )
+        self.spell = spell
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, tuple) else value
+
+    def clean(self, value: Any) -> tuple[str, ...]:
+        """Return the entries, each once and in its one spelling."""
+        found: dict[str, None] = {}
+        errors = []
+        # Not super().clean(), which would cut blank lines off before they are counted.
+        self.run_validators(text := value or "")
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                found |= dict.fromkeys([self.spell(line)] if line.strip() else [])
+            except ValueError as error:
+                words = {
+                    "number": number,
+                    "line": Truncator(line.strip()).chars(60),
+                    "why": error,
+                }
+                errors.append(gettext("Line %(number)s, “%(line)s”: %(why)s") % words)
+        if errors:
+            raise forms.ValidationError(errors)
+        return tuple(found)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+from django_stubs_ext import StrOrPromise
 
-from workflows.core.accounts import Account
+from workflows.core.accounts import Account, User
+from workflows.core.connecting import revoke_connection
+from workflows.core.connections import ConnectionStatus, JiraConnection
 from workflows.core.forms import AccountForm, ProfileForm
 from workflows.core.http import SeeOther, UserRequest, see_other
+from workflows.core.moves import Move
 
 YEAR = 365 * 24 * 3600
+CONNECTIONS_SHOWN = 50
 
 
 @login_not_required
@@ -60,3 +74,54 @@ def account_settings(request: UserRequest) -> HttpResponse:
         return see_other("account_settings")
     status = 422 if form.is_bound else 200
     return render(request, "account/settings.html", {"form": form}, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLine:
+    """One connection as its owner sees it: for how long, or since when not any more."""
+
+    connection: JiraConnection
+    status: ConnectionStatus
+    left: timedelta | None
+    ending: Move | None
+
+    @property
+    def label(self) -> StrOrPromise:
+        return self.status.label
+
+
+@require_safe
+def connections(request: UserRequest) -> HttpResponse:
+    """A person's own connections to Jira, and the ended ones for the record."""
+    lines = own_connections(request.user)
+    return render(request, "account/connections.html", {"lines": lines})
+
+
+def own_connections(user: User) -> list[ConnectionLine]:
+    now = timezone.now()
+    newest = JiraConnection.objects.owned_by(user).defer("token").order_by("-id")
+    rows = list(newest[:CONNECTIONS_SHOWN])
+    moves = Move.objects.filter(object_id__in=[row.pk for row in rows])
+    endings = {move.object_id: move for move in moves.exclude(name="begin")}
+    lines = []
+    for row in rows:
+        status = ConnectionStatus(row.status_at(now))
+        is_open = status == ConnectionStatus.CONNECTED
+        left = row.expires_at - now if is_open else None
+        lines.append(ConnectionLine(row, status, left, endings.get(row.pk)))
+    return lines
+
+
+@require_POST
+def connection_revoke(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Take one's own connection away; a colleague's is not there."""
+    own = JiraConnection.objects.owned_by(request.user).defer("token")
+    if revoke_connection(get_object_or_404(own, pk=pk), by=request.user):
+        text = _(
+            "The connection is revoked, and Handrail has forgotten its token. If you "
+            "made the token for Handrail alone, delete it in Jira too."
+        )
+        messages.success(request, text)
+    else:
+        messages.info(request, _("This connection had ended already."))
+    return see_other("connections")

@@ -9,18 +9,20 @@ pytestmark = pytest.mark.django_db
 
 HOURS = Preference("kit.hours", "Hours", "How long.", default=24, minimum=1, maximum=48)
 LOUD = Preference("kit.loud", "Loud", "Rings.", default=True)
+NAMES = Preference("kit.names", "Names", "One a line.", default=("Eve",))
 
 
 @pytest.fixture(autouse=True)
 def only_these(monkeypatch):
     for key in list(REGISTRY):
         monkeypatch.delitem(REGISTRY, key)
-    for preference in (HOURS, LOUD):
+    for preference in (HOURS, LOUD, NAMES):
         monkeypatch.setitem(REGISTRY, preference.key, preference)
 
 
 def form_of(account, **over):
     data = {"name": "Acme", "time_zone": "UTC", "kit__hours": "24", "kit__loud": "on"}
+    data["kit__names"] = "Eve"
     return AccountForm({**data, **over}, instance=account)
 
 
@@ -48,7 +50,8 @@ def test_what_an_account_chose_is_kept_and_shown_again(account):
     form.save()
     account = type(account).objects.get()
     assert account.name == "Acme Ltd"
-    assert account.settings == {"kit.hours": 36, "kit.loud": False}
+    chosen = {"kit.hours": 36, "kit.loud": False, "kit.names": ["Eve"]}
+    assert account.settings == chosen
     assert account.preference(HOURS) == 36
     assert account.preference(LOUD) is False
     assert AccountForm(instance=account).initial["kit__hours"] == 36
@@ -70,3 +73,17 @@ def test_a_number_out_of_bounds_is_refused(account, hours):
 def test_a_time_zone_is_chosen_from_the_list(account):
     assert list(form_of(account, time_zone="Berlin").errors) == ["time_zone"]
     assert form_of(account, time_zone="Europe/Berlin").is_valid()
+
+
+def test_a_list_is_typed_one_entry_a_line(account):
+    assert account.preference(NAMES) == ("Eve",)
+    assert AccountForm(instance=account)["kit__names"].value() == "Eve"
+    form = form_of(account, kit__names=" Eve\n\nMallory\r\nEve ")
+    assert form.is_valid()
+    form.save()
+    account = type(account).objects.get()
+    assert account.preference(NAMES) == ("Eve", "Mallory")
+    assert AccountForm(instance=account)["kit__names"].value() == "Eve\nMallory"
+    empty = form_of(account, kit__names="")
+    assert empty.is_valid()
+    assert empty.save().preference(NAMES) == ()

@@ -19,9 +19,17 @@ pytestmark = pytest.mark.django_db
 WALKS = {"l1walk.walk_ticket", "l1walk.work_ticket"}
 WRITES_FLOWS = {"l1walk.edit_flow", "l1walk.publish_flow"}
 KEEPS_BUDGETS = {"budgets.keep_budget", "budgets.connect_budget"}
+SUPPORTS = {"workflows.run_support"}
 RIGHTS = {
-    "technician": WALKS,
-    "engineer": WALKS | WRITES_FLOWS | {"l1walk.take_escalation", "jobs.manage_job"},
+    "technician": WALKS | SUPPORTS,
+    "engineer": {
+        "l1walk.take_escalation",
+        "jobs.manage_job",
+        "workflows.manage_host",
+        *WALKS,
+        *WRITES_FLOWS,
+        *SUPPORTS,
+    },
     "bookkeeper": KEEPS_BUDGETS,
     "manager": {
         "workflows.change_account",
@@ -44,6 +52,15 @@ RIGHTS = {
         "budgets.view_budget",
         "budgets.view_snapshot",
         "budgets.view_suggestion",
+        "workflows.end_jiraconnection",
+        "workflows.manage_host",
+        "workflows.view_artifact",
+        "workflows.view_host",
+        "workflows.view_jiraattachmentstate",
+        "workflows.view_jiraconnection",
+        "workflows.view_sosreportstate",
+        "workflows.view_workflowsession",
+        *SUPPORTS,
         *KEEPS_BUDGETS,
         *WRITES_FLOWS,
     },

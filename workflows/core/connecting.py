@@ -1,0 +1,174 @@
+"""Connections to Jira are made, used and ended here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from workflows.core.accounts import User
+from workflows.core.connections import ConnectionStatus, JiraConnection
+from workflows.core.jira import (
+    Credentials,
+    InvalidBaseUrl,
+    Jira,
+    Kind,
+    clean_base_url,
+)
+from workflows.core.jirahosts import allowed_hosts
+from workflows.core.secrets import Secret, keyring, unseal
+
+__all__ = [
+    "NotActive",
+    "allowed_hosts",
+    "connect_jira",
+    "expire_connection",
+    "expire_connections",
+    "open_jira",
+    "refuse_connection",
+    "revoke_connection",
+]
+
+
+class NotActive(Exception):
+    """The connection has ended. ``status``: "expired", "revoked" or "failed"."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+# --- made -----------------------------------------------------------------------------
+def connect_jira(
+    *, by: User, kind: str, base_url: str, email: str, token: Secret
+) -> JiraConnection:
+    """Ask Jira whose token it is, and keep it sealed for a day or so.
+
+    Raises JiraProblem and SealError; then nothing is kept. Not inside a transaction.
+    """
+    keyring()  # a token that could not be sealed is not sent anywhere
+    credentials = Credentials(
+        base_url=checked(base_url, by),
+        kind=Kind(kind),
+        email=email.strip() if kind == Kind.CLOUD else "",
+        token=stripped(token),
+    )
+    with Jira(credentials, ca_file=authorities()) as jira:
+        person = jira.myself()
+    identity = fitted("jira_user_id", person.id)
+    return JiraConnection.begin(
+        by=by,
+        account=by.account,
+        user=by,
+        kind=credentials.kind.value,
+        base_url=credentials.base_url,
+        email=credentials.email,
+        token=credentials.token,
+        jira_user_id=identity,
+        display_name=fitted("display_name", person.display_name) or identity,
+        expires_at=timezone.now() + timedelta(hours=settings.JIRA_CONNECTION_HOURS),
+    )
+
+
+def checked(base_url: str, by: User) -> str:
+    """Return the address in its one spelling. Raises InvalidBaseUrl."""
+    address = clean_base_url(base_url, allowed=allowed_hosts(by.account))
+    if len(address) > column_length("base_url"):
+        raise InvalidBaseUrl
+    return address
+
+
+def stripped(token: Secret) -> Secret:
+    """Return what was pasted without the blanks around it; see ``is_sendable``."""
+    return Secret(token.reveal().strip())
+
+
+def authorities() -> Path | None:
+    return Path(settings.JIRA_CA_FILE) if settings.JIRA_CA_FILE else None
+
+
+def fitted(column: str, text: str) -> str:
+    """Return what Jira calls somebody, as our column takes it and pages can show it."""
+    seen = "".join(c if c.isprintable() else " " for c in text)
+    return seen.strip()[: column_length(column)]
+
+
+def column_length(name: str) -> int:
+    field: Any = JiraConnection._meta.get_field(name)
+    return int(field.max_length)
+
+
+# --- used -----------------------------------------------------------------------------
+@contextmanager
+def open_jira(connection: JiraConnection) -> Iterator[Jira]:
+    """Lend a client that speaks in the connection's name, as the row is now.
+
+    Whose it is, the caller has asked. Raises NotActive, SealError, and JiraProblem
+    where the account does not allow the host any more. Not inside a transaction.
+    """
+    rows = JiraConnection.objects.select_related("account")
+    row = rows.filter(pk=connection.pk).first()
+    status = row.status_at() if row else ConnectionStatus.REVOKED.value
+    if row is None or status != ConnectionStatus.CONNECTED:
+        raise NotActive(status)
+    credentials = Credentials(
+        base_url=clean_base_url(row.base_url, allowed=allowed_hosts(row.account)),
+        kind=Kind(row.kind),
+        email=row.email,
+        token=unseal(row.token),
+    )
+    with Jira(credentials, ca_file=authorities()) as jira:
+        yield jira
+
+
+# --- ended ----------------------------------------------------------------------------
+# Each says whether it was this call that ended it: somebody else may have been faster.
+def revoke_connection(connection: JiraConnection, *, by: User) -> bool:
+    """Take the connection away, and its token with it."""
+    return end(connection.pk, JiraConnection.revoke, by=by)
+
+
+def expire_connection(
+    connection_pk: UUID, *, by: User | None = None, note: str = ""
+) -> bool:
+    """Its time is over, or Jira does not take the token any more."""
+    return end(connection_pk, JiraConnection.expire, by=by, note=note)
+
+
+def refuse_connection(connection_pk: UUID, *, by: User | None = None) -> bool:
+    """Jira takes the token, but does not let this account in any more."""
+    return end(connection_pk, JiraConnection.refuse, by=by)
+
+
+def end(
+    pk: UUID,
+    how: Callable[[JiraConnection], None],
+    *,
+    by: User | None,
+    note: str = "",
+) -> bool:
+    """Status and token in one UPDATE; what has ended, or is gone, is left as it is."""
+    with (
+        suppress(JiraConnection.DoesNotExist),
+        JiraConnection.moving(pk, by=by, note=note) as row,
+    ):
+        if row.status == ConnectionStatus.CONNECTED:
+            how(row)
+            return True
+    return False
+
+
+def expire_connections(*, now: datetime | None = None) -> int:
+    """End all whose time is over; return how many this call ended."""
+    due = JiraConnection.objects.filter(
+        status=ConnectionStatus.CONNECTED, expires_at__lte=now or timezone.now()
+    )
+    pks = list(due.values_list("pk", flat=True))
+    return sum(expire_connection(pk, note=_("Its time was over.")) for pk in pks)

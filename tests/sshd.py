@@ -1,7 +1,6 @@
 """A real sshd of one's own on the loopback, for tests.
 
-    with sshd() as server:
-        SshShell(server.address, server.port, "root", host_key=server.host_key, ...)
+    with sshd() as server, connect(server) as shell: ...
 
 It is an ordinary process with its own keys in a temporary folder, and dies with its
 parent. Its one client key opens every user of this machine that sshd may log in.
@@ -19,8 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+import pytest
+
 from tests.services import ServiceMissing, free_port, running
 from workflows.core.secrets import Secret
+from workflows.support.collecting.ssh import SshShell
 
 SETTINGS = """
 ListenAddress 127.0.0.1
@@ -97,3 +100,45 @@ def find_sshd() -> Path:
     if found is None or shutil.which("ssh-keygen") is None:
         raise ServiceMissing("sshd is not installed: apt-get install openssh-server")
     return Path(found)
+
+
+def lent() -> Iterator[Sshd]:
+    """Lend a server to a fixture, where there can be one."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    try:
+        with sshd() as server:
+            yield server
+    except ServiceMissing as missing:
+        pytest.skip(str(missing))
+
+
+def connect(
+    server: Sshd,
+    *,
+    user: str = "root",
+    host_key: str | None = None,
+    private_key: Secret | None = None,
+) -> SshShell:
+    """Return a shell on it, with its own keys or others."""
+    return SshShell(
+        server.address,
+        server.port,
+        user,
+        host_key=host_key or server.host_key,
+        private_key=private_key or server.private_key,
+    )
+
+
+def connections_to(server: Sshd) -> int:
+    """Return how many connections this process has to it."""
+    open_ = psutil.Process().net_connections("tcp")
+    return sum(bool(one.raddr) and one.raddr.port == server.port for one in open_)
+
+
+def cut(server: Sshd) -> None:
+    """Kill every connection of the server; it takes new ones."""
+    sessions = psutil.Process(server.pid).children(recursive=False)
+    assert sessions
+    for session in sessions:
+        session.kill()

@@ -27,6 +27,7 @@ from workflows.support.collecting.problems import (
     ReportProblem,
     TimedOut,
     Unexpected,
+    unwritable,
 )
 from workflows.support.collecting.shell import ProgramMissing, Running, Shell
 
@@ -37,6 +38,9 @@ RUN_ID = re.compile(r"[0-9a-f]{32}")
 # One name: no folder, and nothing that could not be shown.
 ARCHIVE = re.compile(r"sosreport-[^/\x00-\x1f\x7f]+\.tar(\.[^/\x00-\x1f\x7f]+)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+LONGEST_NAME = 255  # characters
+MOST_BYTES = 2**63 - 1  # of an archive, that a column takes
+MOST_PLUGINS = 100_000  # that are counted
 LEAST_FREE = 512 * 1024**2  # bytes; a small report with its copy takes about that
 CHUNK = 1024**2  # bytes
 LONGEST_LINE = 65536  # bytes
@@ -171,18 +175,14 @@ class Collector:
                 size += len(block)
                 if size > report.size:
                     raise CopyFailed
-                try:
-                    into.write(block)
-                except OSError as error:
-                    log.warning("an archive cannot be kept: %s", error.strerror)
-                    raise CopyFailed from None
+                keep(block, into)
                 progress(size, report.size, words)
         if (size, digest.hexdigest()) != (report.size, report.sha256):
             raise CopyFailed
         return Fetched(size, digest.hexdigest())
 
     def path_of(self, report: Report, run_id: str) -> str:
-        if not ARCHIVE.fullmatch(report.name) or len(report.name) > 255:
+        if not ARCHIVE.fullmatch(report.name) or len(report.name) > LONGEST_NAME:
             raise PathUnsafe
         return f"{self.installed.spool}/{checked(run_id)}/archive/{report.name}"
 
@@ -251,13 +251,25 @@ class Collector:
         """Make sure that nothing of a run goes on or stays, as well as can be."""
         with suppress(Problem):
             end(running)
+        # It stops without its input; this is for a connection that has broken, and for
+        # a report that was just done.
+        self.clear(run_id)
+
+    def clear(self, run_id: str) -> None:
+        """End a run whose caller is gone, and remove it. Raises nothing."""
         try:
-            # It stops without its input; this is for a connection that has broken, and
-            # for a report that was just done.
             self.ask("stop", run_id)
             self.ask("remove", run_id)
         except Problem as problem:
             log.warning("a run could not be ended: %s", type(problem).__name__)
+
+
+def keep(block: bytes, into: BinaryIO) -> None:
+    try:
+        into.write(block)
+        into.flush()  # what fails later would fail as something else
+    except OSError as error:
+        raise unwritable(error) from None
 
 
 def end(running: Running) -> None:
@@ -291,28 +303,30 @@ def answers(running: Running) -> Iterator[dict[str, Any] | None]:
 
 
 def shown_by(answer: dict[str, Any]) -> tuple[int, int | None, str]:
-    done, total = answer.get("done"), answer.get("total")
-    return (
-        done if isinstance(done, int) else 0,
-        total if isinstance(total, int) else None,
-        str(PHASES[answer["phase"]]),
-    )
+    done, total = (number(answer.get(key), MOST_PLUGINS) for key in ("done", "total"))
+    return done or 0, total, str(PHASES[answer["phase"]])
+
+
+def number(said: object, most: int) -> int | None:
+    """Return what a host says, if that is a number and can be one."""
+    return said if type(said) is int and 0 <= said <= most else None
 
 
 def report_from(answer: dict[str, Any]) -> Report:
     """Return the archive that is promised. Raises Unexpected for what is no promise."""
-    name, size, sha256 = (answer.get(key) for key in ("archive", "size", "sha256"))
+    name, sha256 = answer.get("archive"), answer.get("sha256")
+    size = number(answer.get("size"), MOST_BYTES)
     sound = (
         answer.get("phase") == "done"
         and isinstance(name, str)
+        and len(name) <= LONGEST_NAME
         and ARCHIVE.fullmatch(name)
-        and isinstance(size, int)
         and isinstance(sha256, str)
         and SHA256.fullmatch(sha256)
     )
-    if not sound:
+    if not sound or size is None:
         raise Unexpected
-    return Report(str(name), int(str(size)), str(sha256))
+    return Report(str(name), size, str(sha256))
 
 
 def checked(run_id: str) -> str:

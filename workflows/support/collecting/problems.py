@@ -5,15 +5,20 @@ What a host prints reaches none of these texts: it can hold anything.
 
 from __future__ import annotations
 
+import errno
+import logging
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from workflows.core.errors import AdminRequired, Problem, Temporary, UserFixable
 
+log = logging.getLogger("handrail.support")
+FULL = {errno.ENOSPC, errno.EDQUOT}
 WRAPPER = Path(__file__).resolve().parent.parent / "wrapper"
 
 
@@ -164,6 +169,33 @@ class CopyFailed(ReportProblem, Temporary):
     )
 
 
+class NoRoomHere(ReportProblem, AdminRequired):
+    """Our own disk is full, not the host's."""
+
+    code = "disk_full"
+    words = _(
+        "Handrail's own disk is full. The archive is still on the host, for a day; the "
+        "part that arrived is dropped. Have space made where Handrail keeps its files, "
+        "then fetch the archive again."
+    )
+
+
+class ArchiveTooLarge(ReportProblem, UserFixable):
+    code = "artifact_too_large"
+    words = _(
+        "The archive has %(size)s, and Handrail takes at most %(most)s. Nothing was "
+        "fetched; your choices are kept. Choose fewer plugins or smaller logs, then "
+        "generate the report again."
+    )
+
+    def __init__(self, size: int, most: int) -> None:
+        """Both are in bytes."""
+        sizes = [filesizeformat(size), filesizeformat(most)]
+        if sizes[0] == sizes[1]:
+            sizes = [_("%(n)s bytes") % {"n": bytes_} for bytes_ in (size, most)]
+        super().__init__(str(self.words) % {"size": sizes[0], "most": sizes[1]})
+
+
 class HostUnreachable(ReportProblem, Temporary):
     code = "host_unreachable"
     words = _(
@@ -189,6 +221,21 @@ class Canceled(ReportProblem, UserFixable):
     )
 
 
+class FetchCanceled(Canceled):
+    words = _(
+        "The fetch was stopped. The archive is still on the host, for a day; the part "
+        "that arrived is dropped. Fetch it again when you want it."
+    )
+
+
+class FetchTimedOut(TimedOut):
+    words = _(
+        "The fetch took too long and was stopped. The archive is still on the host, "
+        "for a day; the part that arrived is dropped. Fetch it again when the way to "
+        "the host is faster, or generate a smaller report."
+    )
+
+
 class Unexpected(ReportProblem, AdminRequired):
     code = "unexpected_error"
     words = _(
@@ -210,6 +257,12 @@ ANSWERED: dict[str, type[ReportProblem]] = {
         Unexpected,
     )
 }
+
+
+def unwritable(error: OSError) -> ReportProblem:
+    """Explain why an archive cannot be kept on this side."""
+    log.warning("an archive cannot be kept: %s", error.strerror)
+    return NoRoomHere() if error.errno in FULL else CopyFailed()
 
 
 def sudo_rule(user: str) -> str:

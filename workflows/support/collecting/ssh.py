@@ -1,7 +1,8 @@
 """A host that is reached by ssh.
 
-asyncssh rather than paramiko: typed, no dependency besides cryptography, and one
-connection needs no thread. Its loop runs only while one of our calls waits for it.
+asyncssh rather than paramiko: typed, and no dependency besides cryptography. Its loop
+has a thread of its own, since the caller's may have a running one already, and keeps
+connections alive while nobody waits. Whatever asyncssh does, it does in that thread.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import asyncio
 import logging
 import shlex
 import stat
-from collections.abc import Coroutine, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Self, TypeVar, cast
+from functools import partial
+from typing import Self, TypeVar, cast
 
 import asyncssh
 from django.utils.translation import gettext as _
@@ -53,10 +56,83 @@ FAILURES = (asyncssh.Error, OSError, TimeoutError)
 T = TypeVar("T")
 
 
+class LoopThread(threading.Thread):
+    """An event loop, and what runs it."""
+
+    def __init__(self) -> None:
+        super().__init__(name="handrail-ssh", daemon=True)
+        self.loop = asyncio.new_event_loop()
+
+    def run(self) -> None:
+        # Entered for its end: it cancels what is left, and closes the loop.
+        with asyncio.Runner(loop_factory=lambda: self.loop):
+            self.loop.run_forever()
+
+
+class Loop:
+    """Waits for what an event loop does in another thread, begun when first needed.
+
+    Close it, or the thread stays. It is for one caller at a time, in whatever thread.
+    """
+
+    def __init__(self) -> None:
+        self._thread: LoopThread | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    @property
+    def begun(self) -> bool:
+        return self._thread is not None
+
+    def await_(self, work: Callable[[], Awaitable[T]], seconds: float) -> T:
+        """Return what comes of it. Whatever is raised here, also cancels it."""
+        loop = self._begin()
+        future = asyncio.run_coroutine_threadsafe(within(work, seconds), loop)
+        try:
+            # The work ends in time by itself, unless the loop is stuck.
+            return future.result(seconds + CLOSE_SECONDS)
+        except BaseException:  # a signal or a stop, too
+            future.cancel()
+            raise
+
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        if self._closed:
+            raise RuntimeError("this connection was closed")
+        if self._thread is None:
+            self._thread = LoopThread()
+            try:
+                self._thread.start()
+            except RuntimeError:  # there are too many
+                self._thread.loop.close()
+                self._thread = None
+                raise
+        return self._thread.loop
+
+    def close(self) -> None:
+        """Cancel what is left, and end the thread.
+
+        A name server that does not answer delays its end, and is not waited for.
+        """
+        self._closed = True
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.loop.call_soon_threadsafe(thread.loop.stop)
+            thread.join(CLOSE_SECONDS)
+
+
+async def within(work: Callable[[], Awaitable[T]], seconds: float) -> T:
+    return await asyncio.wait_for(work(), seconds)
+
+
 class SshShell:
     """One user's connection to a host with a confirmed key; made when first needed.
 
-    Close it. It is for one thread, without a running event loop.
+    Close it, or its thread stays. It is for one caller at a time, in whatever thread.
     """
 
     local = False
@@ -78,7 +154,7 @@ class SshShell:
                 )
             )
         else:
-            self._loop = asyncio.new_event_loop()
+            self._loop = Loop()
             self._connection: asyncssh.SSHClientConnection | None = None
             return
         raise broken  # outside the handler: nothing of a key is chained to it
@@ -92,35 +168,34 @@ class SshShell:
 
     def close(self) -> None:
         """End the connection; commands on it lose their standard input."""
-        self._disconnect()
-        self._loop.close()
+        try:
+            if self._loop.begun:
+                with suppress(*FAILURES):
+                    self.await_(self._disconnect, CLOSE_SECONDS)
+        finally:
+            self._loop.close()
 
-    def _disconnect(self) -> None:
+    async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        connection.close()
-        with suppress(*FAILURES):
-            self.await_(connection.wait_closed(), CLOSE_SECONDS)
+        if connection is not None:
+            connection.close()
+            await connection.wait_closed()
 
-    def await_(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
-        return self._loop.run_until_complete(asyncio.wait_for(work, seconds))
+    def await_(self, work: Callable[[], Awaitable[T]], seconds: float) -> T:
+        return self._loop.await_(work, seconds)
 
     def connected(self) -> asyncssh.SSHClientConnection:
         """Return the connection, made anew when it was lost. Raises ReportProblem."""
-        if self._connection is not None:
-            # Hear of what came while nobody waited: that it was closed, for one.
-            self.await_(asyncio.sleep(0.01), CLOSE_SECONDS)
-            if self._connection.is_closed():
-                self._disconnect()
-        if self._connection is None:
-            try:
-                self._connection = self.await_(self._connect(), LOGIN_SECONDS)
-            except FAILURES as error:
-                problem = self.explain(error)
-            else:
-                return self._connection
-            raise problem
+        try:
+            return self.await_(self._connected, LOGIN_SECONDS)
+        except FAILURES as error:
+            problem = self.explain(error)
+        raise problem
+
+    async def _connected(self) -> asyncssh.SSHClientConnection:
+        if self._connection is None or self._connection.is_closed():
+            # Kept here, not by the caller: whoever is interrupted can still close it.
+            self._connection = await self._connect()
         return self._connection
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
@@ -160,7 +235,8 @@ class SshShell:
     def start(self, argv: Sequence[str]) -> SshRunning:
         connection = self.connected()
         try:
-            process = self.await_(self._start(connection, argv), LOGIN_SECONDS)
+            starting = partial(self._start, connection, argv)
+            process = self.await_(starting, LOGIN_SECONDS)
         except FAILURES as error:
             problem = self.explain(error)
         else:
@@ -177,26 +253,32 @@ class SshShell:
     def open(self, path: str) -> SshSource:
         connection = self.connected()
         try:
-            return self.await_(self._open(connection, path), LOGIN_SECONDS)
+            opening = partial(self._open, connection, path)
+            source = self.await_(opening, LOGIN_SECONDS)
         except asyncssh.SFTPNoSuchFile:
             problem: ReportProblem = ArchiveNotFound()
         except FAILURES as error:
             log.warning("a file cannot be opened: %s", type(error).__name__)
             problem = ReadFailed()
+        else:
+            if source is not None:
+                return source
+            problem = PathUnsafe()  # here, where the language is its reader's
         raise problem
 
     async def _open(
         self, connection: asyncssh.SSHClientConnection, path: str
-    ) -> SshSource:
+    ) -> SshSource | None:
         client = await connection.start_sftp_client()
         try:
             found = await client.lstat(path)
-            if not stat.S_ISREG(found.permissions or 0):
-                raise PathUnsafe
-            return SshSource(self, client, await client.open(path, "rb"))
+            if stat.S_ISREG(found.permissions or 0):
+                return SshSource(self, client, await client.open(path, "rb"))
         except BaseException:
             client.exit()
             raise
+        client.exit()
+        return None
 
 
 class SshRunning:
@@ -210,36 +292,46 @@ class SshRunning:
 
     def read(self, seconds: float) -> bytes | None:
         try:
-            return self.shell.await_(self._read(seconds), seconds + LOGIN_SECONDS)
+            arriving = partial(self._read, seconds)
+            reading = self.shell.await_(arriving, seconds + LOGIN_SECONDS)
+            if reading is None:
+                return None
+            self._reading = None
+            return reading.result()
         except FAILURES as error:
             problem = self.shell.explain(error)
         raise problem
 
-    async def _read(self, seconds: float) -> bytes | None:
-        # Kept from call to call: to cancel a read could lose what it has read.
+    async def _read(self, seconds: float) -> asyncio.Task[bytes] | None:
+        # Kept until it has arrived: to cancel a read could lose what it has read.
         if self._reading is None:
-            self._reading = asyncio.ensure_future(self.process.stdout.read(BLOCK))
+            self._reading = asyncio.create_task(self.process.stdout.read(BLOCK))
+            # Taken note of, or asyncio logs a failure that nobody asks for any more.
+            self._reading.add_done_callback(lambda it: it.cancelled() or it.exception())
         done, _waiting = await asyncio.wait({self._reading}, timeout=seconds)
-        if not done:
-            return None
-        reading, self._reading = self._reading, None
-        return reading.result()
+        return self._reading if done else None
 
     def wait(self, seconds: float) -> int | None:
         with suppress(TimeoutError):
-            self.shell.await_(self.process.wait_closed(), seconds)
+            self.shell.await_(self.process.wait_closed, seconds)
             if self.process.returncode is None:  # the connection ended before it did
                 raise HostUnreachable
         return self.process.returncode
 
     def let_go(self) -> None:
         with suppress(*FAILURES):
-            self.process.stdin.write_eof()
+            self.shell.await_(self._let_go, CLOSE_SECONDS)
+
+    async def _let_go(self) -> None:
+        self.process.stdin.write_eof()
 
     def drop(self) -> None:
-        self.process.close()
         with suppress(*FAILURES):
-            self.shell.await_(self.process.wait_closed(), DROP_SECONDS)
+            self.shell.await_(self._drop, DROP_SECONDS)
+
+    async def _drop(self) -> None:
+        self.process.close()
+        await self.process.wait_closed()
 
 
 class SshSource:
@@ -255,7 +347,7 @@ class SshSource:
 
     def read(self, size: int) -> bytes:
         try:
-            block = self.shell.await_(self.file.read(size), READ_SECONDS)
+            block = self.shell.await_(lambda: self.file.read(size), READ_SECONDS)
         except FAILURES as error:
             log.warning("a file cannot be read: %s", type(error).__name__)
         else:
@@ -267,8 +359,13 @@ class SshSource:
 
     def __exit__(self, *details: object) -> None:
         with suppress(*FAILURES):
-            self.shell.await_(self.file.close(), CLOSE_SECONDS)
-        self.client.exit()
+            self.shell.await_(self._close, CLOSE_SECONDS)
+
+    async def _close(self) -> None:
+        try:
+            await self.file.close()
+        finally:
+            self.client.exit()
 
 
 def preferring(host_key: asyncssh.SSHKey) -> list[str]:
@@ -285,15 +382,13 @@ def scan_host_key(address: str, port: int) -> str:
 
     Raises HostUnreachable.
     """
-    loop = asyncio.new_event_loop()
+    found = None
     try:
-        asking = asyncssh.get_server_host_key(address, port, config=None)
-        found = loop.run_until_complete(asyncio.wait_for(asking, LOGIN_SECONDS))
+        with Loop() as loop:
+            asking = partial(asyncssh.get_server_host_key, address, port, config=None)
+            found = loop.await_(asking, LOGIN_SECONDS)
     except FAILURES as error:
         log.warning("a host shows no key: %s", type(error).__name__)
-        found = None
-    finally:
-        loop.close()
     if found is None:
         raise HostUnreachable
     kind, key = found.export_public_key().decode().split()[:2]

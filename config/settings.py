@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import django_stubs_ext
 import environ
@@ -239,11 +240,20 @@ TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "staticfiles"
+# Web and workers share their files, on however many machines they run: in a folder that
+# nobody else looks into, or elsewhere by another class of storages.
+FILES_STORAGE = env.str("FILES_STORAGE", default="")
+FILES_OPTIONS: dict[str, Any] = {
+    "location": env.str("FILES_DIR", default=str(DATA_DIR / "files")),
+    "file_permissions_mode": 0o600,
+    "directory_permissions_mode": 0o700,
+}
+if FILES_STORAGE:
+    FILES_OPTIONS = env.json("FILES_OPTIONS", default={})
 STORAGES = {
     "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        # Web and workers share it, on however many machines they run.
-        "OPTIONS": {"location": env.str("FILES_DIR", default=str(DATA_DIR / "files"))},
+        "BACKEND": FILES_STORAGE or "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": FILES_OPTIONS,
     },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -284,6 +294,9 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+# Large files arrive where there is room for them: /tmp may be memory.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
+FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, exist_ok=True)
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # --- mail -----------------------------------------------------------------------------

@@ -9,7 +9,9 @@ class WorkflowsConfig(AppConfig):
     verbose_name = "Handrail"
 
     def ready(self) -> None:
-        from workflows.core import retention  # noqa: F401  (registers its rules)
+        # They register retention rules and settings of accounts.
+        from workflows.core import jirahosts, retention  # noqa: F401
+        from workflows.support import retention as support  # noqa: F401
 
 
 class HandrailAdminConfig(admin_apps.AdminConfig):

@@ -14,12 +14,22 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
 import pytest
 
+from tests.conftest import *  # noqa: F403  (the cast)
+from tests.jira import JiraServer, jira_server
+from workflows.core.accounts import Account, User
+from workflows.core.jira import Kind
+from workflows.core.tests.make import allow_hosts, make_connection_to
+from workflows.support.actions.verifying import use_connection, verify_issue
 from workflows.support.collecting.collector import Installed
+from workflows.support.models import WorkflowSession
+from workflows.support.tests.make import make_archive, make_case, reread
+from workflows.support.tests.sending import CONTENT
 
 SHIPPED = Path(__file__).resolve().parent.parent / "wrapper"
 REAL = Path("/usr/bin/sos")
@@ -48,6 +58,10 @@ FAKES = {
         tar -C "$work" -cJf "$work/$name.tar.xz" in
         (cd "$work" && sha256sum $name.tar.xz >$name.tar.xz.sha256)
         echo private >"$work/sosreport-x-private_map"
+    """,
+    "big": """
+        head -c 3000000 /dev/urandom >"$work/in"
+        tar -C "$work" -cf "$work/sosreport-x.tar" in
     """,
     "unmasked": 'tar -cf "$work/sosreport-x.tar" /etc/hostname',
     "nothing": "exit 0",
@@ -161,6 +175,18 @@ def make_copy(tmp_path: Path) -> Callable[..., Copy]:
     return make
 
 
+@pytest.fixture  # type: ignore[no-redef]  # what comes with the cast is another
+def install(make_copy: Callable[..., Copy], settings: Any) -> Callable[..., Copy]:
+    """Let cases use a copy of the wrapper: ``install(fake, …)``."""
+
+    def put(fake: str | None = "good", **constants: object) -> Copy:
+        copy = make_copy(fake, **constants)
+        settings.SOS_WRAPPER, settings.SOS_SPOOL = copy.wrapper, copy.spool
+        return copy
+
+    return put
+
+
 def sos_of(fake: str | None, folder: Path) -> tuple[str, ...]:
     if fake is None:
         if not REAL.exists():
@@ -214,3 +240,27 @@ def until(condition: Callable[[], object], seconds: float = WITHIN) -> bool:
 
 def has(program: str) -> bool:
     return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is not None
+
+
+# --- Jira -----------------------------------------------------------------------------
+@pytest.fixture(params=Kind)
+def server(
+    request: pytest.FixtureRequest, settings: Any, account: Account
+) -> Iterator[JiraServer]:
+    """A Jira of each kind with one issue: trusted, and allowed to the account."""
+    with jira_server(kind=request.param) as running:
+        running.add_issue("ABC-1", "The disk is full")
+        settings.JIRA_CA_FILE = str(running.ca_file)
+        allow_hosts(account, "localhost")
+        yield running
+
+
+@pytest.fixture
+def ready(server: JiraServer, alice: User) -> WorkflowSession:
+    """Alice's case: an archive of 3 MiB, she is connected, the issue is checked."""
+    case = make_case(alice, at="jira_attach")
+    make_archive(case, content=CONTENT)
+    use_connection(case, by=alice, connection=make_connection_to(server, alice))
+    verify_issue(case, by=alice, key="ABC-1")
+    server.requests.clear()
+    return reread(case)

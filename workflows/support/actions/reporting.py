@@ -1,0 +1,48 @@
+"""What pages show of a case: what runs for it, what ran last, what its host lacks."""
+
+from __future__ import annotations
+
+from jobs.actions.starting import UNENDED
+from jobs.models import Job
+from workflows.core.errors import Problem
+from workflows.support.actions.attaching import KIND as ATTACH
+from workflows.support.collecting.collector import Prerequisites
+from workflows.support.models import Host, WorkflowSession
+from workflows.support.products import product_kind
+
+GENERATE = "support.generate_sosreport"
+FETCH = "support.fetch_sosreport"
+KINDS = (GENERATE, FETCH, ATTACH)
+
+
+def unique_key(kind: str, case: WorkflowSession) -> str:
+    """Return the key under which a case has one running job of a kind."""
+    return f"{kind}:{case.pk}"
+
+
+def running_job(case: WorkflowSession) -> Job | None:
+    """Return the job of this case that is queued or running, if one is."""
+    keys = [unique_key(kind, case) for kind in KINDS]
+    jobs = Job.objects.filter(unique_key__in=keys, status__in=UNENDED)
+    return jobs.order_by("-id").first()
+
+
+def last_job(case: WorkflowSession, kind: str) -> Job | None:
+    """Return the newest job of a kind, however it stands; old ones are purged."""
+    jobs = Job.objects.filter(subject_id=case.pk, type=kind)
+    return jobs.order_by("-id").first()
+
+
+def prerequisites(case: WorkflowSession) -> Prerequisites:
+    """Ask the case's host what it lacks for a report, over the network.
+
+    Where an archive is brought along, nothing is asked for. Raises nothing.
+    """
+    host = case.host
+    if host is None or host.transport == Host.Transport.UPLOAD:
+        return Prerequisites(None, None, None, ())
+    try:
+        with product_kind(case.selected_product).collecting(host) as collector:
+            return collector.prerequisites()
+    except Problem as problem:
+        return Prerequisites(None, None, None, (problem,))

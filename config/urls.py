@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("l1walk.urls")),
     path("jobs/", include("jobs.urls")),
     path("budgets/", include("jobs.budgets.urls")),
+    path("support/", include("workflows.support.urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -29,7 +29,17 @@ from l1walk.models import Flow, FlowVersion, L1WalkSession, Ticket
 from l1walk.tests.make import give, make_flow, make_walk
 from tests.conftest import signed_in
 from workflows.core.accounts import Account, User
+from workflows.core.connections import JiraConnection
 from workflows.core.machine import Move
+from workflows.core.tests.make import make_connection
+from workflows.support.models import (
+    Artifact,
+    Host,
+    JiraAttachmentState,
+    SosReportState,
+    WorkflowSession,
+)
+from workflows.support.tests.make import make_archive, make_case, make_host
 
 pytestmark = pytest.mark.django_db
 MARK = "only-acme-may-read-this"
@@ -38,6 +48,7 @@ OPEN = {"healthz", "readyz", "login", "logout", "theme"}
 # Pages of the account that every signed-in person of it may open.
 EVERYBODY = {
     "home", "search", "profile", "password_change", "password_change_done",
+    "connections",
     "l1walk:walks", "l1walk:walks_csv", "l1walk:tickets", "l1walk:flows",
     "jobs:jobs", "jobs:jobs_csv", "jobs:rows", "jobs:badge", "jobs:drawer",
     "jobs:api_jobs",
@@ -69,9 +80,16 @@ ROLES = {
     "budgets:import_file": ("get", "alice"),
     "budgets:import_choice": ("get", "alice"),
     "budgets:demo": ("post", "nora"),
+    "support:cases": ("get", "nora"),
+    "support:cases_csv": ("get", "berta"),
+    "support:start": ("post", "nora"),
+    "support:hosts": ("get", "alice"),
+    "support:host_new": ("get", "alice"),
 }
 # What only shows something once one has begun elsewhere, or only takes forms.
-LATER = {"budgets:connect_file", "budgets:import_choice", "budgets:demo"}
+LATER = {
+    "budgets:connect_file", "budgets:import_choice", "budgets:demo", "support:start",
+}  # fmt: skip
 # Name: (method, who may not, which object).
 ROLE_OBJECTS = {
     "l1walk:answer": ("post", "mona", "active"),
@@ -129,7 +147,21 @@ ROLE_OBJECTS = {
     "budgets:schedule": ("post", "alice", "budget"),
     "budgets:connection": ("post", "egon", "budget"),
     "budgets:remove": ("post", "alice", "budget"),
+    "support:case": ("get", "nora", "case"),
+    "support:page": ("get", "berta", "case_page"),
+    "support:done": ("get", "nora", "case"),
+    "support:host_check": ("get", "nora", "case"),
+    "support:archive": ("get", "nora", "archive"),
+    "support:archive_download": ("get", "berta", "archive"),
+    "support:archive_delete": ("post", "nora", "archive"),
+    "support:host": ("get", "alice", "host"),
+    "support:host_key": ("post", "alice", "host"),
+    "support:host_prerequisites": ("post", "alice", "host"),
+    "support:host_retire": ("post", "alice", "host"),
+    "support:host_bring_back": ("post", "alice", "host"),
 }
+# A person's own, which for everybody else is not there. Name: (method, which object).
+OWN = {"connection_revoke": ("post", "connection")}
 ADMIN_PAGES = {
     "index", "login", "logout", "password_change", "password_change_done",
     "autocomplete", "jsi18n", "view_on_site", "app_list",
@@ -148,6 +180,10 @@ class World:
     job: Job
     budget: Budget
     snapshot: Snapshot
+    connection: JiraConnection
+    host: Host
+    case: WorkflowSession
+    archive: Artifact
 
     def arguments(self, name: str) -> dict[str, Any]:
         if name == "report":
@@ -157,6 +193,10 @@ class World:
             return {"pk": self.flow.pk, **more}
         if name == "snapshot":
             return {"pk": self.budget.pk, "snapshot": self.snapshot.pk}
+        if name == "case_page":
+            return {"pk": self.case.pk, "page": "report"}
+        if name == "archive":
+            return {"pk": self.case.pk, "archive": self.archive.pk}
         if name == "budget_job":
             return {"pk": self.budget.pk, "job": self.job.pk}
         return {"pk": getattr(self, name).pk}
@@ -177,7 +217,12 @@ def world(account: Account, alice: User, egon: User) -> World:
     budget = make_budget(account, name=MARK)
     make_suggestions(budget, imported_payee=MARK, notes=MARK)
     copy = Snapshot.objects.create(budget=budget, file=MARK, sha256="0" * 64, size=1)
-    return World(active, escalated, ticket, flow, job, budget, copy)
+    own = make_connection(alice, display_name=MARK)
+    host = make_host(account, name=MARK)
+    case = make_case(alice, host=host)
+    archive = make_archive(case, filename=f"sosreport-{MARK}.tar")
+    walked = (active, escalated, ticket, flow)
+    return World(*walked, job, budget, copy, own, host, case, archive)
 
 
 def named_urls(
@@ -201,7 +246,7 @@ def admin_urls() -> set[str]:
 
 
 def test_every_url_is_in_a_table():
-    tables = OPEN | EVERYBODY | {*EVERYBODY_OBJECTS, *ROLES, *ROLE_OBJECTS}
+    tables = OPEN | EVERYBODY | {*EVERYBODY_OBJECTS, *ROLES, *ROLE_OBJECTS, *OWN}
     assert set(named_urls()) == tables | admin_urls()
 
 
@@ -214,6 +259,8 @@ def behind_login(world: World) -> Iterator[tuple[str, str]]:
     for name, (method, _who) in ROLES.items():
         yield method, reverse(name)
     for name, (method, _who, what) in ROLE_OBJECTS.items():
+        yield method, reverse(name, kwargs=world.arguments(what))
+    for name, (method, what) in OWN.items():
         yield method, reverse(name, kwargs=world.arguments(what))
 
 
@@ -277,6 +324,13 @@ def test_a_role_without_the_right_is_refused(world, request):
         assert getattr(client, method)(path).status_code == 403, name
 
 
+def test_what_is_somebodys_own_is_there_for_nobody_else(world, egon, mona, charlie):
+    for name, (method, what) in OWN.items():
+        path = reverse(name, kwargs=world.arguments(what))
+        for other in (egon, mona, charlie):
+            assert getattr(signed_in(other), method)(path).status_code == 404, name
+
+
 def test_everybody_of_the_account_may_open_the_rest(world, nora):
     client = signed_in(nora)
     for name in EVERYBODY:
@@ -299,6 +353,12 @@ def one_of(model: type[Model], world: World) -> Any:
         Budget: world.budget,
         Suggestion: world.budget.suggestions.first(),
         Snapshot: world.snapshot,
+        JiraConnection: world.connection,
+        Host: world.host,
+        WorkflowSession: world.case,
+        Artifact: world.archive,
+        SosReportState: world.case.sosreport,
+        JiraAttachmentState: world.case.jira,
         User: world.active.created_by_user,
         Account: world.active.account,
     }
@@ -359,7 +419,7 @@ def test_another_accounts_manager_finds_nothing_in_the_admin(world, charlie):
 
 def test_the_accounts_own_manager_sees_it_there(world, mona):
     client = signed_in(mona)
-    for model in (L1WalkSession, Ticket, Flow, Job):
+    for model in (L1WalkSession, Ticket, Flow, Job, Host, WorkflowSession, Artifact):
         stem = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         path = reverse(f"{stem}_change", args=[one_of(model, world).pk])
         assert visible(client, path), path

@@ -1,5 +1,6 @@
 """The index of admins that Django needs; nobody imports it."""
 
 from workflows.core import admin
+from workflows.support import admin as support
 
-__all__ = ["admin"]
+__all__ = ["admin", "support"]

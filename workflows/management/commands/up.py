@@ -39,6 +39,7 @@ class Command(BaseCommand):
             self.say("Making demo data …")
             call_command("demo", operator=True, verbosity=0)
             call_command("demo_budget", "demo", verbosity=0)
+            call_command("demo_support", "demo", verbosity=0)
         crew = Crew({"PUBLIC_URL": f"http://localhost:{port}"} | os.environ)
         # SIGINT too: a shell starts what runs in the background with it ignored.
         for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

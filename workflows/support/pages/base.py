@@ -1,0 +1,86 @@
+"""What the pages of a case have in common."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
+from django_stubs_ext import StrOrPromise
+
+from jobs.actions.reading import progress_of
+from jobs.models import Job
+from workflows.core.accounts import User
+from workflows.core.wizard import Page
+from workflows.support.actions.cases import go_back
+from workflows.support.actions.reporting import running_job
+from workflows.support.models import Artifact, WorkflowSession
+from workflows.support.products import PRODUCTS, ProductKind
+
+Step = WorkflowSession.Step
+ORDER = [Step.SELECT_PRODUCT, Step.SOS_REPORT, Step.JIRA_ATTACH, Step.COMPLETED]
+# What a banner begins with, by the step that failed.
+FAILED: dict[str, StrOrPromise] = {
+    Step.SELECT_PRODUCT: _l("This product was not taken."),
+    Step.SOS_REPORT: _l("The last try did not work."),
+    Step.JIRA_ATTACH: _l("The last try did not work."),
+}
+
+
+class CasePage(Page):
+    """A page of a case: ahead it is blocked, passed it shows what was decided."""
+
+    step: ClassVar[str]
+    not_yet: ClassVar[StrOrPromise] = ""  # what has to be done first, in words
+    machine: WorkflowSession
+
+    @property
+    def user(self) -> User:
+        return self.request.user
+
+    @property
+    def distance(self) -> int:
+        """Return how many steps the case is past this one; less than 0: before it."""
+        present = self.machine.present_step
+        return ORDER.index(Step(present)) - ORDER.index(Step(self.step))
+
+    @property
+    def here(self) -> bool:
+        return self.distance == 0
+
+    def done(self) -> bool:
+        return self.distance > 0
+
+    def blocked(self) -> str:
+        if self.machine.current_step == Step.COMPLETED:
+            return _("This case is completed.")
+        return str(self.not_yet) if self.distance < 0 else ""
+
+    @cached_property
+    def job(self) -> Job | None:
+        """Return what runs for the case now, if anything."""
+        return running_job(self.machine)
+
+    @property
+    def product(self) -> ProductKind | None:
+        return PRODUCTS.get(self.machine.selected_product)
+
+    @property
+    def archive(self) -> Artifact | None:
+        """Return the case's archive, unless it was deleted since."""
+        found: Artifact | None = self.machine.sosreport.artifact
+        return found if found and found.file else None
+
+    def context(self) -> dict[str, Any]:
+        failed = self.here and self.machine.current_step == Step.FAILED
+        return {
+            "here": self.here,
+            "product": self.product,
+            "archive": self.archive,
+            "failed": FAILED[self.machine.failed_step] if failed else "",
+            "card": progress_of(self.job, self.user) if self.job else None,
+        }
+
+    def back_to(self, step: str) -> None:
+        go_back(self.machine, by=self.user, to=step)

@@ -13,7 +13,11 @@ from django.utils.translation import gettext_lazy as _l
 from workflows.core.connections import ConnectionStatus, JiraConnection
 from workflows.core.intake import JiraIntakeForm
 from workflows.support.actions.attaching import jira_attach_artifact
-from workflows.support.actions.verifying import use_connection, verify_issue
+from workflows.support.actions.verifying import (
+    remembering,
+    use_connection,
+    verify_issue,
+)
 from workflows.support.forms.cases import MIB, IssueForm, UseForm
 from workflows.support.pages.base import CasePage, Step
 
@@ -67,7 +71,8 @@ class JiraPage(CasePage):
         use_connection(self.machine, by=self.user, connection=form.chosen)
 
     def do_connect(self, form: JiraIntakeForm) -> str:
-        connection = form.connect(by=self.user)
+        with remembering(self.machine, by=self.user):
+            connection = form.connect(by=self.user)
         use_connection(self.machine, by=self.user, connection=connection)
         return _("You are connected to Jira.")
 

@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from jobs.actions.running import drain
@@ -69,10 +70,11 @@ def connect(client, case, server, **over):
 # --- connection -----------------------------------------------------------------------
 def test_without_a_list_of_servers_it_says_who_can_write_one(client, case, mona):
     page = text(opened(client, case))
-    assert "does not name any Jira server yet" in page
+    assert "Nobody has allowed a Jira yet" in page
     assert "Ask a manager" in page
     assert 'name="token"' not in page
-    assert "Name one in the account's settings" in text(opened(signed_in(mona), case))
+    assert reverse("account_settings") not in page
+    assert reverse("account_settings") in text(opened(signed_in(mona), case))
 
 
 def test_the_parts_open_one_after_the_other(client, case, account):
@@ -93,6 +95,12 @@ def test_a_token_that_jira_does_not_take_is_not_kept(client, case, server, caplo
     assert f'value="{server.url}"' in page
     assert "planted-wrong" not in page + caplog.text
     assert not JiraConnection.objects.exists()
+    case = reread(case)
+    assert (case.current_step, case.failed_step) == ("failed", "jira_attach")
+    assert case.last_error_code == "invalid_credentials"
+    connect(client, case, server)
+    case = reread(case)
+    assert (case.current_step, case.last_error_code) == ("jira_attach", "")
 
 
 def test_a_server_that_is_not_on_the_list(client, case, server):

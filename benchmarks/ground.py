@@ -15,6 +15,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
+
 from tests.services import postgres, redis
 
 
@@ -34,6 +36,7 @@ def product() -> Iterator[None]:
             DEBUG="0",
             HTTPS="0",
             SECRET_KEY="x" * 64,
+            SEAL_KEYS=Fernet.generate_key().decode(),
             ALLOWED_HOSTS="localhost",
             LOG_LEVEL="WARNING",
         )

@@ -1,8 +1,9 @@
 """Lists at a thousand and at a million rows: python -m benchmarks.lists [ROWS]
 
-As many walks as jobs. Both databases stand side by side on one server and are asked in
-turn; a figure is the median time of a whole request, and the ratio is the large over
-the small one. Reports of queues count what ended: they grow with the days they show.
+As many walks as jobs and support cases. Both databases stand side by side on one server
+and are asked in turn; a figure is the median time of a whole request, and the ratio is
+the large over the small one. Reports of queues count what ended: they grow with the
+days they show.
 """
 
 from __future__ import annotations
@@ -108,6 +109,43 @@ SELECT gen_random_uuid(), id, 1, worker, started_at, completed_at, 'failed',
 FROM jobs_job WHERE status = 'failed'
 """
 
+# Support cases of a year on twenty hosts: 1 in 10 failed, 1 in 50 is under way.
+CASES = """
+INSERT INTO workflows_workflowsession (
+    id, account_id, created_by_id, host_id, selected_product, current_step, failed_step,
+    last_error_code, last_error_text, created_at, updated_at
+)
+SELECT
+    (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
+        || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
+    %(account)s, CASE WHEN n %% 7 = 0 THEN %(me)s ELSE %(other)s END::uuid,
+    (%(hosts)s::uuid[])[1 + n %% 20], 'linux', step,
+    CASE step WHEN 'failed' THEN 'sos_report' ELSE '' END,
+    CASE step WHEN 'failed' THEN 'timeout' ELSE '' END, '', at, at
+FROM (
+    SELECT n, now() - interval '1 year' * (1 - n / %(rows)s::float) AS at,
+        CASE WHEN n %% 10 = 1 THEN 'failed' WHEN n %% 50 = 2 THEN 'sos_report'
+             ELSE 'completed' END AS step
+    FROM generate_series(1, %(rows)s) AS n
+) AS made
+"""
+REPORTS = """
+INSERT INTO workflows_sosreportstate (
+    id, account_id, session_id, generation_status, fetch_status, options, run_id,
+    fetch_reference, archive_name, archive_sha256
+)
+SELECT gen_random_uuid(), account_id, id, 'pending', 'pending', '{}', '', '', '', ''
+FROM workflows_workflowsession
+"""
+ATTACHMENTS = """
+INSERT INTO workflows_jiraattachmentstate (
+    id, account_id, session_id, issue_key, issue_summary, issue_access_verified,
+    attachment_status, attachment_id, issue_url
+)
+SELECT gen_random_uuid(), account_id, id, 'OPS-1', '', false, 'pending', '', ''
+FROM workflows_workflowsession
+"""
+
 
 def main() -> None:
     large = int(sys.argv[1]) if len(sys.argv) > 1 else LARGE
@@ -202,6 +240,11 @@ def pages(places: dict[str, str]) -> dict[str, tuple[str, str]]:
         "a job": ("alice", places["job"]),
         "admin list of jobs": ("mona", "/admin/jobs/job/"),
         "admin list of failed jobs": ("mona", "/admin/jobs/job/?status__exact=failed"),
+        "support cases": ("alice", "/support/"),
+        "my support cases": ("alice", "/support/?who=me"),
+        "failed support cases": ("alice", "/support/?step=failed"),
+        "support cases of a host": ("alice", f"/support/?host={places['host']}"),
+        "admin list of support cases": ("mona", "/admin/workflows/workflowsession/"),
         "queues, by hour": ("mona", "/jobs/queues/"),
         "queues, by day": ("mona", "/jobs/queues/?by=day"),
     }
@@ -210,9 +253,12 @@ def pages(places: dict[str, str]) -> dict[str, tuple[str, str]]:
 def make_people() -> None:
     from l1walk.tests.make import make_flow
     from tests.conftest import make_account, make_user
+    from workflows.support.tests.make import make_host
 
     account = make_account("bench")
     make_flow(account)
+    for number in range(20):
+        make_host(account, transport="ssh", name=f"host{number:02}")
     make_user(account, "alice", "technician")
     make_user(account, "egon", "engineer")
     make_user(account, "mona", "manager", is_staff=True)
@@ -233,6 +279,7 @@ def fill(rows: int) -> None:
 
     from l1walk.models import Flow, L1WalkSession
     from workflows.core.accounts import User
+    from workflows.support.models import Host
 
     flow = Flow.objects.get()
     people = {user.username: user for user in User.objects.all()}
@@ -244,12 +291,16 @@ def fill(rows: int) -> None:
         "version": flow.current_version_id,
         "me": people["alice"].pk,
         "other": people["egon"].pk,
+        "hosts": list(Host.objects.order_by("name").values_list("pk", flat=True)),
     }
     with connection.cursor() as cursor:
         cursor.execute(WALKS, values)
         cursor.execute(STEPS)
         cursor.execute(JOBS, values)
         cursor.execute(ATTEMPTS)
+        cursor.execute(CASES, values)
+        cursor.execute(REPORTS)
+        cursor.execute(ATTACHMENTS)
         cursor.execute("VACUUM ANALYZE")
 
 
@@ -257,6 +308,7 @@ def job_places(rows: int) -> dict[str, str]:
     """Return addresses that depend on the rows: deep pages, a subject, some days."""
     from jobs.models import Job
     from workflows.core.accounts import User
+    from workflows.support.models import Host
 
     middle = Job.objects.order_by("-id")[rows // 2]
     mark = json.dumps([str(middle.pk), str(middle.pk)]).encode()
@@ -265,6 +317,7 @@ def job_places(rows: int) -> dict[str, str]:
         "middle": base64.urlsafe_b64encode(mark).decode(),
         "other": str(User.objects.get(username="egon").pk),
         "subject": str(middle.subject_id),
+        "host": str(Host.objects.get(name="host07").pk),
         "days": f"/jobs/?from={day - timedelta(days=2)}&to={day}",
         "job": middle.get_absolute_url(),
     }

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -33,8 +33,8 @@ from workflows.support.actions.cases import (
 )
 from workflows.support.collecting.archive import check_upload
 from workflows.support.collecting.problems import ArchiveTooLarge, NoArchive
-from workflows.support.models import Artifact, Host, WorkflowSession
-from workflows.support.problems import ProductFirst
+from workflows.support.models import Artifact, Host, SosReportState, WorkflowSession
+from workflows.support.problems import MissingArtifact, ProductFirst
 
 log = logging.getLogger("handrail.support")
 
@@ -149,8 +149,31 @@ def brought(
             by=by,
         )
         report.bring(artifact.pk.hex, filename, size, sha256)
-        if report.fetch_status in DONE:
-            report.forget_fetch()
-        report.fetch()
-        report.fetched(artifact)
+        adopt(report, artifact)
     return artifact
+
+
+def take_earlier_archive(case: WorkflowSession, *, by: User, artifact_pk: UUID) -> None:
+    """Go on with an archive that the case had before, as when no new one came.
+
+    Raises MissingArtifact when it was deleted or is another case's, ProductFirst;
+    TransitionNotAllowed when the case is elsewhere or something of it runs.
+    """
+    with gated(case, by=by), case_and_report(case.pk, by=by) as (row, report):
+        mine = Artifact.objects.filter(session=row).exclude(file="")
+        found: Artifact | None = mine.filter(pk=artifact_pk).first()
+        if found is None:
+            raise MissingArtifact
+        require_rest(row, report)
+        require_report(row)
+        if report.artifact_id != found.pk:
+            report.take_earlier(found.pk.hex, found.filename, found.size, found.sha256)
+            adopt(report, found)
+
+
+def adopt(report: SosReportState, artifact: Artifact) -> None:
+    """Make what is stored the report's archive: as if it had just been fetched."""
+    if report.fetch_status in DONE:
+        report.forget_fetch()
+    report.fetch()
+    report.fetched(artifact)

@@ -7,11 +7,12 @@ from jobs.models import Job
 from workflows.core.errors import Problem
 from workflows.support.actions.attaching import KIND as ATTACH
 from workflows.support.collecting.collector import Prerequisites
-from workflows.support.models import Host, WorkflowSession
+from workflows.support.models import Artifact, Host, WorkflowSession
 from workflows.support.products import product_kind
 
 GENERATE = "support.generate_sosreport"
 FETCH = "support.fetch_sosreport"
+MOST = 10  # archives that are listed
 KINDS = (GENERATE, FETCH, ATTACH)
 
 
@@ -31,6 +32,12 @@ def last_job(case: WorkflowSession, kind: str) -> Job | None:
     """Return the newest job of a kind, however it stands; old ones are purged."""
     jobs = Job.objects.filter(subject_id=case.pk, type=kind)
     return jobs.order_by("-id").first()
+
+
+def earlier_archives(case: WorkflowSession) -> list[Artifact]:
+    """Return the archives that the case had before and are still kept, newest first."""
+    kept = Artifact.objects.filter(session=case).exclude(file="")
+    return list(kept.exclude(pk=case.sosreport.artifact_id).order_by("-id")[:MOST])
 
 
 def prerequisites(case: WorkflowSession) -> Prerequisites:

@@ -277,6 +277,12 @@ class BringForm(forms.Form):
         return file
 
 
+class EarlierForm(forms.Form):
+    """Which of the case's earlier archives to go on with."""
+
+    archive = forms.UUIDField(widget=forms.HiddenInput)
+
+
 # --- Jira -----------------------------------------------------------------------------
 class UseForm(forms.Form):
     """Which of one's own connections a case goes through."""

@@ -100,8 +100,7 @@ class SosReportState(Machine):
     @transition(generation_status, source=R.RUNNING, target=R.SUCCEEDED)
     def generated(self, reference: str, name: str, size: int, sha256: str) -> None:
         """The archive lies on the host."""
-        self.fetch_reference, self.archive_name = reference, name
-        self.archive_size, self.archive_sha256 = size, sha256
+        self.promise(reference, name, size, sha256)
 
     @transition(generation_status, source=R.RUNNING, target=R.FAILED)
     def not_generated(self) -> None:
@@ -112,6 +111,16 @@ class SosReportState(Machine):
     )
     def bring(self, reference: str, name: str, size: int, sha256: str) -> None:
         """Somebody brought an archive along: nothing was made, nobody had to agree."""
+        self.promise(reference, name, size, sha256)
+
+    @transition(
+        generation_status, source=[R.PENDING, R.SUCCEEDED, R.FAILED], target=R.SUCCEEDED
+    )
+    def take_earlier(self, reference: str, name: str, size: int, sha256: str) -> None:
+        """Somebody goes on with an archive that the case had before."""
+        self.promise(reference, name, size, sha256)
+
+    def promise(self, reference: str, name: str, size: int, sha256: str) -> None:
         self.fetch_reference, self.archive_name = reference, name
         self.archive_size, self.archive_sha256 = size, sha256
 

@@ -9,11 +9,17 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
-from workflows.support.actions.bringing import bring_archive
+from workflows.support.actions.bringing import bring_archive, take_earlier_archive
 from workflows.support.actions.cases import go_on_to_jira
 from workflows.support.actions.fetching import fetch_sosreport
 from workflows.support.actions.generating import generate_sosreport, options_of
-from workflows.support.forms.cases import MIB, BringForm, GenerateForm
+from workflows.support.actions.reporting import earlier_archives
+from workflows.support.forms.cases import (
+    MIB,
+    BringForm,
+    EarlierForm,
+    GenerateForm,
+)
 from workflows.support.models import Host
 from workflows.support.models.report import RunStatus
 from workflows.support.pages.base import CasePage, Step
@@ -31,6 +37,7 @@ class ReportPage(CasePage):
         "generate": GenerateForm,
         "fetch": forms.Form,
         "bring": BringForm,
+        "earlier": EarlierForm,
         "jira": forms.Form,
         "product": forms.Form,
         "report": forms.Form,
@@ -77,6 +84,10 @@ class ReportPage(CasePage):
         bring_archive(self.machine, by=self.user, upload=file, filename=file.name)
         return _("The archive is here.")
 
+    def do_earlier(self, form: EarlierForm) -> None:
+        artifact = form.cleaned_data["archive"]
+        take_earlier_archive(self.machine, by=self.user, artifact_pk=artifact)
+
     def do_jira(self, form: forms.Form) -> None:
         go_on_to_jira(self.machine, by=self.user)
 
@@ -93,5 +104,6 @@ class ReportPage(CasePage):
             "brought": self.brought,
             "waits_on_host": self.waits_on_host,
             "kept_until": kept_until(archive) if archive else None,
+            "earlier": earlier_archives(self.machine),
             "most": settings.SUPPORT_LARGEST_MIB * MIB,
         }

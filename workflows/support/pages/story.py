@@ -25,6 +25,7 @@ REPORT: dict[str, StrOrPromise] = {
     "generated": _l("The report was made on the host"),
     "not_generated": _l("The report was not made"),
     "bring": _l("Brought an archive along"),
+    "take_earlier": _l("Went on with an earlier archive"),
     "fetched": _l("The archive arrived"),
     "not_fetched": _l("The archive did not arrive"),
 }

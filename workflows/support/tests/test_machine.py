@@ -36,6 +36,7 @@ GENERATION = {
     "generated": {R.RUNNING},
     "not_generated": {R.RUNNING},
     "bring": ANY_BUT_RUNNING,
+    "take_earlier": ANY_BUT_RUNNING,
     "forget_report": {R.SUCCEEDED, R.FAILED},
 }
 FETCH = {

@@ -224,7 +224,7 @@ def test_colleagues_share_a_case(alice, egon, mona):
 # --- what it costs --------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("at", "queries"),
-    [("select_product", 6), ("sos_report", 4), ("jira_attach", 5), ("completed", 4)],
+    [("select_product", 6), ("sos_report", 5), ("jira_attach", 5), ("completed", 5)],
 )
 def test_each_page_in_few_queries(client, alice, at, queries):
     """Session, user, case, job; two for hosts, one for connections, one for moves."""

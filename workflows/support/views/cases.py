@@ -22,7 +22,7 @@ from workflows.core.intake import token_is_posted
 from workflows.core.paging import slice_of
 from workflows.core.wizard import WizardView
 from workflows.support.actions.cases import begin_case
-from workflows.support.actions.reporting import prerequisites
+from workflows.support.actions.reporting import earlier_archives, prerequisites
 from workflows.support.forms.cases import CaseFilter
 from workflows.support.models import WorkflowSession
 from workflows.support.pages import JiraPage, ProductPage, ReportPage
@@ -150,6 +150,7 @@ def done(request: UserRequest, pk: UUID) -> HttpResponse:
         "attached": archive,
         "archive": archive if archive and archive.file else None,
         "kept_until": kept_until(archive) if archive and archive.file else None,
+        "earlier": earlier_archives(case),
         "story": story_of(case),
     }
     return render(request, "support/done.html", context)

@@ -1,12 +1,19 @@
-"""Storages of a test's own: in a folder, in memory, and one that does not answer."""
+"""Storages of a test's own: a folder, memory, one that is away; and what is in them."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.storage import InMemoryStorage
+
+from workflows.support.actions.archives import keep, open_archive
+from workflows.support.models import Artifact, JiraAttachmentState, WorkflowSession
+from workflows.support.tests.make import ARCHIVE, jira_of, make_connection
+
+SHA256 = hashlib.sha256(b"content").hexdigest()
 
 
 class Silent(InMemoryStorage):
@@ -55,3 +62,24 @@ def silent(storage, settings) -> None:
 
 def files_in(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+# --- archives -------------------------------------------------------------------------
+def keep_it(case: WorkflowSession, name: str, **over: Any) -> Artifact:
+    """Note a stored file of seven bytes as the case's archive."""
+    values: dict[str, Any] = {"filename": ARCHIVE, "size": 7, "sha256": SHA256}
+    values["by"] = case.created_by
+    return keep(case, name=name, origin="uploaded", **values | over)
+
+
+def read(artifact: Artifact) -> bytes:
+    with open_archive(artifact) as file:
+        return file.read()
+
+
+def start_attaching(case: WorkflowSession) -> None:
+    """Have the case's archive on its way to Jira."""
+    with JiraAttachmentState.moving(jira_of(case).pk, by=case.created_by) as row:
+        row.connection = make_connection(case.created_by)
+        row.issue_key, row.issue_access_verified = "ABC-1", True
+        row.attach()

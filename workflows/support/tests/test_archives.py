@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import logging
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from django.core.cache import cache
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, connection, connections, transaction
-from django.utils import timezone
+from django.db import IntegrityError, transaction
 
 from tests.program import run_python
 from workflows.support.actions import archives
 from workflows.support.actions.archives import (
-    InUse,
     StorageFailed,
     delete_artifact,
     drop_partials,
     incoming,
-    keep,
     listing,
     open_archive,
     receiving,
@@ -33,27 +26,26 @@ from workflows.support.actions.archives import (
     storing,
 )
 from workflows.support.collecting.problems import ArchiveDamaged
-from workflows.support.models import Artifact, JiraAttachmentState, WorkflowSession
+from workflows.support.models import Artifact
 from workflows.support.problems import MissingArtifact
 from workflows.support.tests.make import (
     ARCHIVE,
-    jira_of,
     make_archive,
     make_case,
-    make_connection,
     packed,
 )
 from workflows.support.tests.storages import (  # noqa: F401
+    SHA256,
     files_in,
+    keep_it,
     memory,
     own_storage,
+    read,
     silent,
     use_folder,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]
-SHA256 = hashlib.sha256(b"content").hexdigest()
-PATIENCE = 30  # seconds
 
 
 @pytest.fixture
@@ -72,27 +64,9 @@ def mode(path):
     return path.stat().st_mode & 0o777
 
 
-def keep_it(case, name, **over):
-    values = {"filename": ARCHIVE, "size": 7, "sha256": SHA256, "by": case.created_by}
-    return keep(case, name=name, origin="uploaded", **values | over)
-
-
 def make_file(case, path):
     path.write_bytes(b"content")
     return keep_it(case, stored(path, case))
-
-
-def start_attaching(case):
-    """Have the case's archive on its way to Jira."""
-    with JiraAttachmentState.moving(jira_of(case).pk, by=case.created_by) as row:
-        row.connection = make_connection(case.created_by)
-        row.issue_key, row.issue_access_verified = "ABC-1", True
-        row.attach()
-
-
-def read(artifact):
-    with open_archive(artifact) as file:
-        return file.read()
 
 
 # --- stored ---------------------------------------------------------------------------
@@ -344,103 +318,3 @@ def test_a_damaged_archive_is_no_listing(case):
     for _ in "ab":
         with pytest.raises(ArchiveDamaged):
             listing(make_archive(case, content=content))
-
-
-# --- deleted --------------------------------------------------------------------------
-def test_it_is_deleted_when_the_row_says_so(
-    case, storage, caplog, django_capture_on_commit_callbacks
-):
-    artifact = make_archive(case)
-    listing(artifact)
-    caplog.set_level(logging.INFO, "handrail.support")
-    with django_capture_on_commit_callbacks(execute=True):
-        delete_artifact(artifact, by=case.created_by)
-        assert files_in(storage)
-    assert files_in(storage) == []
-    row = Artifact.objects.get(pk=artifact.pk)
-    assert (row.file, row.filename, row.size) == ("", ARCHIVE, artifact.size)
-    assert timezone.now() - row.deleted_at < timezone.timedelta(minutes=1)
-    assert cache.get(archives.listing_key(artifact.pk)) is None
-    for ask in (open_archive, listing):
-        with pytest.raises(MissingArtifact):
-            ask(row)
-    [line] = caplog.messages
-    assert str(artifact.pk) in line
-    assert "sosreport" not in line
-    assert case.created_by.username not in line
-
-
-def test_a_second_click_changes_nothing(case, mona):
-    artifact = make_archive(case)
-    delete_artifact(artifact, by=case.created_by)
-    before = Artifact.objects.values().get(pk=artifact.pk)
-    delete_artifact(artifact, by=mona)
-    assert Artifact.objects.values().get(pk=artifact.pk) == before
-
-
-def test_a_transaction_that_fails_deletes_nothing(case):
-    artifact = make_archive(case)
-    with transaction.atomic():
-        delete_artifact(artifact, by=case.created_by)
-        transaction.set_rollback(True)
-    artifact.refresh_from_db()
-    assert read(artifact) == packed()
-
-
-@pytest.mark.usefixtures("away")
-def test_a_storage_that_is_away_keeps_no_row(case, django_capture_on_commit_callbacks):
-    artifact = keep_it(case, "support/1/2")
-    with django_capture_on_commit_callbacks(execute=True):
-        delete_artifact(artifact, by=case.created_by)
-    assert Artifact.objects.get(pk=artifact.pk).file == ""
-
-
-def test_what_is_on_its_way_stays_but_not_what_came_before(case):
-    before, now = make_archive(case), make_archive(case)
-    start_attaching(case)
-    with pytest.raises(InUse):
-        delete_artifact(now, by=case.created_by)
-    delete_artifact(before, by=case.created_by)
-    kept = Artifact.objects.filter(deleted_at__isnull=True)
-    assert list(kept) == [now]
-    assert read(now) == packed()
-
-
-def test_when_it_has_arrived_it_may_go(case):
-    artifact = make_archive(case)
-    start_attaching(case)
-    with JiraAttachmentState.moving(jira_of(case).pk, by=None) as row:
-        row.not_attached()
-    delete_artifact(artifact, by=case.created_by)
-    assert not Artifact.objects.filter(deleted_at__isnull=True).exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_who_deletes_waits_for_who_is_about_to_attach(case):
-    artifact = make_archive(case)
-
-    def delete():
-        try:
-            delete_artifact(artifact, by=case.created_by)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as pool:
-        with WorkflowSession.moving(case.pk, by=None):
-            deleting = pool.submit(delete)
-            if connection.vendor == "postgresql":
-                wait_for_a_lock()
-            start_attaching(case)
-        with pytest.raises(InUse):
-            deleting.result(timeout=PATIENCE)
-    assert read(artifact) == packed()
-
-
-def wait_for_a_lock():
-    deadline = time.monotonic() + PATIENCE
-    with connection.cursor() as cursor:
-        waiting = 0
-        while not waiting:
-            assert time.monotonic() < deadline
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            (waiting,) = cursor.fetchone()

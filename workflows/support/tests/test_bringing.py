@@ -16,7 +16,7 @@ from django.db import connections
 from django_fsm import TransitionNotAllowed
 
 from workflows.core.moves import Move
-from workflows.support.actions.archives import StorageFailed, incoming, open_archive
+from workflows.support.actions.archives import StorageFailed, incoming
 from workflows.support.actions.bringing import (
     MadeByItself,
     UploadTooLarge,
@@ -38,6 +38,7 @@ from workflows.support.tests.make import (
 from workflows.support.tests.storages import (  # noqa: F401
     files_in,
     own_storage,
+    read,
     silent,
     use_folder,
 )
@@ -60,11 +61,6 @@ def bring(case, content=None, filename=ARCHIVE, *, by=None, upload=None):
     upload = upload or io.BytesIO(packed() if content is None else content)
     by = by or case.created_by
     return bring_archive(case, by=by, upload=upload, filename=filename)
-
-
-def read(artifact):
-    with open_archive(artifact) as file:
-        return file.read()
 
 
 def error_of(case):

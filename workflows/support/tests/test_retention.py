@@ -33,7 +33,6 @@ from workflows.support.tests.make import (
     jira_of,
     make_archive,
     make_case,
-    make_connection,
     packed,
     report_of,
 )
@@ -42,6 +41,7 @@ from workflows.support.tests.storages import (  # noqa: F401
     memory,
     own_storage,
     silent,
+    start_attaching,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]
@@ -85,13 +85,6 @@ def old_case(by, age, *, at="sos_report", **over):
 def touched(case, age):
     rows = WorkflowSession.objects.filter(pk=case.pk)
     rows.update(updated_at=timezone.now() - age)
-
-
-def start_attaching(case):
-    with JiraAttachmentState.moving(jira_of(case).pk, by=case.created_by) as row:
-        row.connection = make_connection(case.created_by)
-        row.issue_key, row.issue_access_verified = "ABC-1", True
-        row.attach()
 
 
 def kept():

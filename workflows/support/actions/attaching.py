@@ -9,8 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.template.defaultfilters import filesizeformat
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_fsm import TransitionNotAllowed
@@ -39,6 +37,7 @@ from workflows.support.actions.verifying import (
     remembering,
     resume,
 )
+from workflows.support.collecting.problems import sizes
 from workflows.support.models import Artifact, JiraAttachmentState, WorkflowSession
 from workflows.support.models.report import RunStatus
 from workflows.support.problems import (
@@ -158,7 +157,7 @@ def check_size(archive: Artifact, limit: int | None) -> None:
     if limit is not None and archive.size > limit:
         raise ArtifactTooLarge(
             _(
-                "The archive has %(size)s, and Jira takes at most %(limit)s of a file. "
+                "The archive has %(size)s, and Jira takes at most %(most)s of a file. "
                 "Nothing was sent; the archive is kept. Make a smaller report, with "
                 "fewer plugins or smaller logs, or ask Jira's administrator to raise "
                 "the limit."
@@ -168,27 +167,13 @@ def check_size(archive: Artifact, limit: int | None) -> None:
     if archive.size > cap:
         raise ArtifactTooLarge(
             _(
-                "The archive has %(size)s, and Handrail sends at most %(limit)s. "
+                "The archive has %(size)s, and Handrail sends at most %(most)s. "
                 "Nothing was sent; the archive is kept. Make a smaller report, with "
                 "fewer plugins or smaller logs, or ask an administrator to raise the "
                 "limit."
             )
             % sizes(archive.size, cap)
         )
-
-
-def sizes(size: int, limit: int) -> dict[str, str]:
-    """Return both in words that differ."""
-    found = {"size": filesizeformat(size), "limit": filesizeformat(limit)}
-    if found["size"] != found["limit"]:
-        return found
-    return {name: exactly(count) for name, count in (("size", size), ("limit", limit))}
-
-
-def exactly(count: int) -> str:
-    return _("%(count)s bytes") % {
-        "count": number_format(count, use_l10n=True, force_grouping=True)
-    }
 
 
 # --- the job --------------------------------------------------------------------------

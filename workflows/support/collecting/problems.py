@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from django.template.defaultfilters import filesizeformat
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
@@ -190,10 +191,20 @@ class ArchiveTooLarge(ReportProblem, UserFixable):
 
     def __init__(self, size: int, most: int) -> None:
         """Both are in bytes."""
-        sizes = [filesizeformat(size), filesizeformat(most)]
-        if sizes[0] == sizes[1]:
-            sizes = [_("%(n)s bytes") % {"n": bytes_} for bytes_ in (size, most)]
-        super().__init__(str(self.words) % {"size": sizes[0], "most": sizes[1]})
+        super().__init__(str(self.words) % sizes(size, most))
+
+
+def sizes(size: int, most: int) -> dict[str, str]:
+    """Return both numbers of bytes in words that differ."""
+    found = {"size": filesizeformat(size), "most": filesizeformat(most)}
+    if found["size"] != found["most"]:
+        return found
+    return {name: exactly(count) for name, count in (("size", size), ("most", most))}
+
+
+def exactly(count: int) -> str:
+    grouped = number_format(count, use_l10n=True, force_grouping=True)
+    return str(_("%(count)s bytes")) % {"count": grouped}
 
 
 class HostUnreachable(ReportProblem, Temporary):

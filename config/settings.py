@@ -310,7 +310,8 @@ DEFAULT_FROM_EMAIL = env.str(
 # Links in mails need the address that people type.
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
-# --- logs -----------------------------------------------------------------------------
+# --- logs and reports of errors -------------------------------------------------------
+DEFAULT_EXCEPTION_REPORTER_FILTER = "workflows.core.tracebacks.ReportFilter"
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if DEBUG else "json")
 LOGGING = {
     "version": 1,

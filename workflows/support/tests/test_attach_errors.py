@@ -14,9 +14,11 @@ import httpx
 import pytest
 from django.apps import apps
 from django.utils import timezone
+from django.utils.html import escape
 
 from jobs.actions.running import drain
 from jobs.tests.engine import make_due, outcomes, reread
+from tests.conftest import signed_in
 from tests.jira import EMAIL, TOKEN, jira_server
 from tests.services import free_port
 from workflows.core.connections import JiraConnection
@@ -29,6 +31,7 @@ from workflows.support.actions.verifying import use_connection, verify_issue
 from workflows.support.problems import CaseProblem
 from workflows.support.tests.make import jira_of
 from workflows.support.tests.make import reread as case_now
+from workflows.support.tests.pages import opened, text
 from workflows.support.tests.sending import (
     QUEUE,
     asked,
@@ -321,6 +324,14 @@ def no_secret(server, caplog):
         assert not [text for text in told if secret in text]
 
 
+def seen(case, user, words):
+    """Is it said on the case's page, which has kept archive and key?"""
+    page = text(opened(signed_in(user), case))
+    kept = (jira_of(case).issue_key, case.sosreport.artifact.filename)
+    assert TOKEN not in page
+    return all(escape(word) in page for word in (words, *kept))
+
+
 @pytest.mark.usefixtures("no_secret")
 @pytest.mark.parametrize("row", LINES)
 def test_an_attachment_that_fails(world, server, case, alice, row):
@@ -331,6 +342,7 @@ def test_an_attachment_that_fails(world, server, case, alice, row):
     assert outcomes(ended) == ["failed"] * row.tries
     code = row.at_attach or row.code
     assert failed(case, code, row.words_at_attach or row.words)
+    assert seen(case, alice, row.words_at_attach or row.words)
     state = jira_of(case)
     assert state.connection_status == row.status
     assert bool(state.connection.token) is (row.status == "connected")
@@ -357,6 +369,7 @@ def test_a_check_that_fails(world, server, case, alice, row):
     kept = case_now(case).last_error_text
     assert row.words in kept
     assert kept == str(caught.value)
+    assert seen(case, alice, row.words)
     state = jira_of(case)
     assert (state.issue_key, state.issue_access_verified) == ("ABC-1", False)
     assert state.connection_status == row.status

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,7 +32,9 @@ RUNS_AT = re.compile(rb"Handrail runs at http://localhost:(\d+)/")
 class Up:
     """A running product, as a person started it."""
 
-    def __init__(self, data: Path, port: int, *arguments: str) -> None:
+    def __init__(
+        self, data: Path, port: int, *arguments: str, **environment: str
+    ) -> None:
         self.data = data
         self.log = data / f"up-{time.monotonic_ns()}.log"
         command = [sys.executable, "manage.py", "up", f"--port={port}", *arguments]
@@ -39,7 +42,7 @@ class Up:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=clean_environment(DATA_DIR=str(data)),
+                env=clean_environment(DATA_DIR=str(data), **environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -82,14 +85,21 @@ def processes_of(data: Path) -> dict[int, str]:
     return found
 
 
+@contextmanager
+def own_machine(folder: Path) -> Iterator[Path]:
+    """Lend a folder with the keys of one's own machine; no process outlives it."""
+    assert run_python("-m", "config.local", DATA_DIR=str(folder)).returncode == 0
+    try:
+        yield folder
+    finally:
+        for pid in processes_of(folder):  # none, unless the test failed
+            os.kill(pid, signal.SIGKILL)
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    """A folder with the keys of one's own machine; nothing of it outlives the test."""
-    folder = tmp_path / "data"
-    assert run_python("-m", "config.local", DATA_DIR=str(folder)).returncode == 0
-    yield folder
-    for pid in processes_of(folder):  # none, unless the test failed
-        os.kill(pid, signal.SIGKILL)
+    with own_machine(tmp_path / "data") as folder:
+        yield folder
 
 
 @pytest.fixture

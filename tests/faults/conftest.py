@@ -15,6 +15,13 @@ from psycopg import sql
 
 from tests.faults.ground import Broker, Ground
 from tests.faults.ledger import LIMIT_SECONDS, figure
+from tests.faults.narrows import Narrows
+from tests.faults.scene import KEY, Scene
+from tests.jira import JiraServer, jira_server
+from tests.sshd import Sshd, lent
+from workflows.support.tests.conftest import Copy, install, make_copy, small_disk
+
+__all__ = ["install", "make_copy", "small_disk"]
 
 TEMPLATE = "handrail_faults"
 LOCK = 20_250_401  # whoever holds it makes the template
@@ -91,3 +98,40 @@ def report(
         record_property("figure", figure(ground.ledger, name, faults, limit))
 
     return check
+
+
+# --- support cases --------------------------------------------------------------------
+@pytest.fixture
+def scene(ground: Ground, make_copy: Callable[..., Copy]) -> Scene:
+    """A case on this machine, whose sos does as the test says."""
+    found = Scene(ground, make_copy())
+    found.program()
+    return found
+
+
+@pytest.fixture
+def ssh() -> Iterator[Sshd]:
+    yield from lent()
+
+
+@pytest.fixture
+def narrows() -> Iterator[Callable[..., Narrows]]:
+    """Make ways to ports on which things get stuck."""
+    made: list[Narrows] = []
+
+    def make(port: int, **how: int) -> Narrows:
+        made.append(Narrows(port, **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def jira(ground: Ground) -> Iterator[JiraServer]:
+    """A Jira with one issue, which the processes of the ground trust."""
+    with jira_server() as running:
+        running.add_issue(KEY, "The disk is full")
+        ground.environment["JIRA_CA_FILE"] = str(running.ca_file)
+        yield running

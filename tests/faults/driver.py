@@ -77,11 +77,14 @@ def main() -> None:
     django.setup()
     from django.db import DatabaseError, connection
 
+    from tests.faults import cases
+
+    orders = ORDERS | cases.ORDERS
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         try:
-            answer = ORDERS[order.pop("do")](**order)
+            answer = orders[order.pop("do")](**order)
         # Whoever asked is told that it may not have happened, as a page would tell.
         except DatabaseError as error:
             answer = {"error": repr(error)}

@@ -10,4 +10,5 @@ STEPS = ("first", "second")
 MINUTE = timedelta(minutes=1)
 TIMEOUT = timedelta(seconds=4)
 GRACE = timedelta(seconds=2)  # what the stubborn ones get
+STUCK_GRACE = timedelta(seconds=8)  # what fetches and uploads get here
 LEASE_SECONDS = 6.0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import time
+from dataclasses import replace
 
-from jobs.actions.kinds import job_kind
+from jobs.actions.kinds import KINDS, job_kind
 from jobs.actions.run import Run
 from tests.faults.models import Effect
 from tests.faults.names import (
@@ -16,8 +17,10 @@ from tests.faults.names import (
     OVERLONG,
     STEPS,
     STUBBORN,
+    STUCK_GRACE,
     TIMEOUT,
 )
+from workflows.support import tasks as support
 
 
 def effect(run: Run) -> None:
@@ -48,3 +51,8 @@ def stubborn(run: Run) -> None:
 
 job_kind(STUBBORN, label="Stubborn", timeout=MINUTE, grace=GRACE)(stubborn)
 job_kind(OVERLONG, label="Overlong", timeout=TIMEOUT, grace=GRACE)(stubborn)
+
+# What is stuck hears of nothing: how it is ended is the same after a shorter time.
+for work in (support.fetch_sosreport, support.jira_attach_artifact):
+    [kind] = [kind for kind in KINDS.values() if kind.work is work]
+    KINDS[kind.type] = replace(kind, grace=STUCK_GRACE)

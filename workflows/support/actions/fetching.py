@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -73,7 +74,6 @@ def fetch(run: Run) -> None:
     most = settings.SUPPORT_LARGEST_MIB * MIB
     if promised.size > most:
         raise ArchiveTooLarge(promised.size, most)
-    host = cast(Host, case.host)
     stem = f"{run.job.pk}."
     archives.drop_partials(stem)
     host, run_id = cast(Host, case.host), report.fetch_reference
@@ -137,6 +137,9 @@ PART = Part(
 
 def fetch_ended(job: Job, code: str) -> None:
     PART.ended(job, code)
+    # A worker that was killed could not; on another machine it is done in a day.
+    drop = partial(archives.drop_partials, f"{job.pk}.")
+    transaction.on_commit(drop, robust=True)
 
 
 def fetch_restarted(job: Job) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -152,27 +153,29 @@ class Copy(Installed):
         return not self.working() and not any(Path(self.spool).iterdir())
 
 
+def copy_into(folder: Path, fake: str | None = "good", **constants: object) -> Copy:
+    """Return a copy of the wrapper in this folder: for the real sos without a fake."""
+    text = (SHIPPED / "handrail-sos").read_text()
+    values = {
+        "SPOOL": str(folder / "spool"),
+        "SOS": sos_of(fake, folder),
+        "POLITE_SECONDS": 0.3,
+        **constants,
+    }
+    for name, value in values.items():
+        text, found = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value!r}", text)
+        assert found == 1, name
+    wrapper = folder / "handrail-sos"
+    wrapper.write_text(text)
+    wrapper.chmod(0o755)
+    return Copy(str(wrapper), str(values["SPOOL"]))
+
+
 @pytest.fixture
 def make_copy(tmp_path: Path) -> Callable[..., Copy]:
     if os.geteuid() != 0:
         pytest.skip("needs root")
-
-    def make(fake: str | None = "good", **constants: object) -> Copy:
-        text = (SHIPPED / "handrail-sos").read_text()
-        values = {
-            "SPOOL": str(tmp_path / "spool"),
-            "SOS": sos_of(fake, tmp_path),
-            "POLITE_SECONDS": 0.3,
-        }
-        for name, value in {**values, **constants}.items():
-            text, found = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value!r}", text)
-            assert found == 1, name
-        wrapper = tmp_path / "handrail-sos"
-        wrapper.write_text(text)
-        wrapper.chmod(0o755)
-        return Copy(str(wrapper), str({**values, **constants}["SPOOL"]))
-
-    return make
+    return partial(copy_into, tmp_path)
 
 
 @pytest.fixture  # type: ignore[no-redef]  # what comes with the cast is another

@@ -15,11 +15,12 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from django_fsm import TransitionNotAllowed
 
+from jobs.actions.reaping import reap
 from jobs.actions.run import CANCELED, TIMED_OUT
 from jobs.actions.running import execute
 from jobs.actions.stopping import NotNow, cancel_job, retry_job
 from jobs.models import Job
-from jobs.tests.engine import change, make_due, outcomes, take_one
+from jobs.tests.engine import change, expire, make_due, outcomes, take_one
 from workflows.support.actions import archives
 from workflows.support.actions.cases import fail_case, go_back, go_on_to_jira
 from workflows.support.actions.fetching import fetch_sosreport
@@ -202,7 +203,7 @@ def test_sizes_that_look_alike_are_told_exactly(case, copy, settings):
     SosReportState.objects.update(archive_size=size)
     settings.SUPPORT_LARGEST_MIB = 2
     finish(Job.objects.get(type=FETCH))
-    assert f"{size} bytes" in failure(case)[2]
+    assert f"{size:,} bytes" in failure(case)[2]
 
 
 def test_a_full_disk_of_ours_is_told_from_the_hosts(case, copy, settings, small_disk):
@@ -296,6 +297,24 @@ def test_a_fetch_is_canceled_before_it_begins(case, alice, copy):
     assert finish(job).status == "succeeded"
     assert states(case) == ("sos_report", "succeeded", "succeeded")
     assert copy.clean()
+
+
+def test_what_a_killed_worker_has_left_goes_with_its_job(
+    case, alice, copy, django_capture_on_commit_callbacks
+):
+    job = made(case)
+    take_one(queue=QUEUE)  # and that was the last of it
+    archives.incoming().mkdir(exist_ok=True)
+    other = archives.incoming() / "other.1.part"
+    for path in (archives.incoming() / f"{job.pk}.1.part", other):
+        path.write_text("x")
+    cancel_job(job, by=alice)
+    expire(job)
+    with django_capture_on_commit_callbacks(execute=True):
+        reap()
+    assert failure(case)[1] == "canceled"
+    assert arrived() == [other.name]
+    other.unlink()
 
 
 # --- asked for again ------------------------------------------------------------------

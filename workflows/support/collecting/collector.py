@@ -170,12 +170,13 @@ class Collector:
         digest, size, words = hashlib.sha256(), 0, _("Fetching the archive")
         progress(0, report.size, words)
         with self.shell.open(path) as source:
-            while block := source.read(CHUNK):
-                digest.update(block)
-                size += len(block)
-                if size > report.size:
-                    raise CopyFailed
-                keep(block, into)
+            while (block := source.read(CHUNK, TICK_SECONDS)) != b"":
+                if block:
+                    digest.update(block)
+                    size += len(block)
+                    if size > report.size:
+                        raise CopyFailed
+                    keep(block, into)
                 progress(size, report.size, words)
         if (size, digest.hexdigest()) != (report.size, report.sha256):
             raise CopyFailed

@@ -53,8 +53,11 @@ class Running(Protocol):
 class Source(Protocol):
     """An open file of the host."""
 
-    def read(self, size: int) -> bytes:
-        """Return the next bytes, b"" at the end. Raises ReadFailed."""
+    def read(self, size: int, seconds: float) -> bytes | None:
+        """Return the next bytes, b"" at the end, ``None`` when that is nothing yet.
+
+        Raises ReadFailed, also when nothing arrives for too long.
+        """
 
 
 class Shell(Protocol):
@@ -154,7 +157,7 @@ class LocalSource:
     def __init__(self, file: FileIO) -> None:
         self.file = file
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, seconds: float = 0) -> bytes | None:
         try:
             return self.file.read(size)
         except OSError:

@@ -11,16 +11,17 @@ import asyncio
 import logging
 import shlex
 import stat
-import threading
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import asyncssh
 from django.utils.translation import gettext as _
 
 from workflows.core.secrets import Secret
+from workflows.support.collecting.loop import CLOSE_SECONDS, Loop
 from workflows.support.collecting.problems import (
     ArchiveNotFound,
     HostKeyChanged,
@@ -50,83 +51,9 @@ LOGIN_SECONDS = 20.0
 KEEPALIVE_SECONDS = 15.0
 KEEPALIVES = 3  # without an answer, then the host counts as gone
 READ_SECONDS = 60.0  # for one block of a file
-CLOSE_SECONDS = 5.0
 DROP_SECONDS = 1.0
 FAILURES = (asyncssh.Error, OSError, TimeoutError)
 T = TypeVar("T")
-
-
-class LoopThread(threading.Thread):
-    """An event loop, and what runs it."""
-
-    def __init__(self) -> None:
-        super().__init__(name="handrail-ssh", daemon=True)
-        self.loop = asyncio.new_event_loop()
-
-    def run(self) -> None:
-        # Entered for its end: it cancels what is left, and closes the loop.
-        with asyncio.Runner(loop_factory=lambda: self.loop):
-            self.loop.run_forever()
-
-
-class Loop:
-    """Waits for what an event loop does in another thread, begun when first needed.
-
-    Close it, or the thread stays. It is for one caller at a time, in whatever thread.
-    """
-
-    def __init__(self) -> None:
-        self._thread: LoopThread | None = None
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self.close()
-
-    @property
-    def begun(self) -> bool:
-        return self._thread is not None
-
-    def await_(self, work: Callable[[], Awaitable[T]], seconds: float) -> T:
-        """Return what comes of it. Whatever is raised here, also cancels it."""
-        loop = self._begin()
-        future = asyncio.run_coroutine_threadsafe(within(work, seconds), loop)
-        try:
-            # The work ends in time by itself, unless the loop is stuck.
-            return future.result(seconds + CLOSE_SECONDS)
-        except BaseException:  # a signal or a stop, too
-            future.cancel()
-            raise
-
-    def _begin(self) -> asyncio.AbstractEventLoop:
-        if self._closed:
-            raise RuntimeError("this connection was closed")
-        if self._thread is None:
-            self._thread = LoopThread()
-            try:
-                self._thread.start()
-            except RuntimeError:  # there are too many
-                self._thread.loop.close()
-                self._thread = None
-                raise
-        return self._thread.loop
-
-    def close(self) -> None:
-        """Cancel what is left, and end the thread.
-
-        A name server that does not answer delays its end, and is not waited for.
-        """
-        self._closed = True
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.loop.call_soon_threadsafe(thread.loop.stop)
-            thread.join(CLOSE_SECONDS)
-
-
-async def within(work: Callable[[], Awaitable[T]], seconds: float) -> T:
-    return await asyncio.wait_for(work(), seconds)
 
 
 class SshShell:
@@ -281,6 +208,36 @@ class SshShell:
         return None
 
 
+class Arriving:
+    """Waits for bytes in turns. To cancel a read could lose what it has read."""
+
+    def __init__(self, shell: SshShell) -> None:
+        self.shell = shell
+        self._task: asyncio.Task[bytes] | None = None
+        self.since = 0.0  # the clock's, when the read began
+
+    def wait(
+        self, begin: Callable[[], Coroutine[Any, Any, bytes]], seconds: float
+    ) -> bytes | None:
+        """Return what has arrived, ``None`` while that is nothing. Raises FAILURES."""
+        arriving = partial(self._wait, begin, seconds)
+        task = self.shell.await_(arriving, seconds + LOGIN_SECONDS)
+        if task is None:
+            return None
+        self._task = None
+        return task.result()
+
+    async def _wait(
+        self, begin: Callable[[], Coroutine[Any, Any, bytes]], seconds: float
+    ) -> asyncio.Task[bytes] | None:
+        if self._task is None:
+            self._task, self.since = asyncio.create_task(begin()), time.monotonic()
+            # Taken note of, or asyncio logs a failure that nobody asks for any more.
+            self._task.add_done_callback(lambda it: it.cancelled() or it.exception())
+        done, _waiting = await asyncio.wait({self._task}, timeout=seconds)
+        return self._task if done else None
+
+
 class SshRunning:
     """A command on the other side, which stops when it loses its standard input."""
 
@@ -288,28 +245,14 @@ class SshRunning:
         self, shell: SshShell, process: asyncssh.SSHClientProcess[bytes]
     ) -> None:
         self.shell, self.process = shell, process
-        self._reading: asyncio.Task[bytes] | None = None
+        self._output = Arriving(shell)
 
     def read(self, seconds: float) -> bytes | None:
         try:
-            arriving = partial(self._read, seconds)
-            reading = self.shell.await_(arriving, seconds + LOGIN_SECONDS)
-            if reading is None:
-                return None
-            self._reading = None
-            return reading.result()
+            return self._output.wait(lambda: self.process.stdout.read(BLOCK), seconds)
         except FAILURES as error:
             problem = self.shell.explain(error)
         raise problem
-
-    async def _read(self, seconds: float) -> asyncio.Task[bytes] | None:
-        # Kept until it has arrived: to cancel a read could lose what it has read.
-        if self._reading is None:
-            self._reading = asyncio.create_task(self.process.stdout.read(BLOCK))
-            # Taken note of, or asyncio logs a failure that nobody asks for any more.
-            self._reading.add_done_callback(lambda it: it.cancelled() or it.exception())
-        done, _waiting = await asyncio.wait({self._reading}, timeout=seconds)
-        return self._reading if done else None
 
     def wait(self, seconds: float) -> int | None:
         with suppress(TimeoutError):
@@ -344,15 +287,22 @@ class SshSource:
         file: asyncssh.SFTPClientFile,
     ) -> None:
         self.shell, self.client, self.file = shell, client, file
+        self._content = Arriving(shell)
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, seconds: float = READ_SECONDS) -> bytes | None:
         try:
-            block = self.shell.await_(lambda: self.file.read(size), READ_SECONDS)
+            block = self._content.wait(lambda: self._read(size), seconds)
         except FAILURES as error:
             log.warning("a file cannot be read: %s", type(error).__name__)
         else:
-            return cast("bytes", block)  # of a file that was opened as such
+            late = time.monotonic() - self._content.since >= READ_SECONDS
+            if block is not None or not late:
+                return block
+            log.warning("a file cannot be read: nothing arrives")
         raise ReadFailed
+
+    async def _read(self, size: int) -> bytes:
+        return cast("bytes", await self.file.read(size))  # opened as such
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -27,7 +28,7 @@ from workflows.core.accounts import Account, User
 from workflows.core.jira import Kind
 from workflows.core.tests.make import allow_hosts, make_connection_to
 from workflows.support.actions.verifying import use_connection, verify_issue
-from workflows.support.collecting.collector import Installed
+from workflows.support.collecting.collector import Installed, Report
 from workflows.support.models import WorkflowSession
 from workflows.support.tests.make import make_archive, make_case, reread
 from workflows.support.tests.sending import CONTENT
@@ -267,3 +268,15 @@ def ready(server: JiraServer, alice: User) -> WorkflowSession:
     verify_issue(case, by=alice, key="ABC-1")
     server.requests.clear()
     return reread(case)
+
+
+@pytest.fixture
+def kept(tmp_path: Path, run_id: str) -> tuple[Report, Path, Installed]:
+    """An archive as it waits on its host, of 3 MiB that nothing makes smaller."""
+    folder = tmp_path / run_id / "archive"
+    folder.mkdir(parents=True)
+    content = os.urandom(3 * 1024**2 + 5)
+    path = folder / "sosreport-x.tar.xz"
+    path.write_bytes(content)
+    report = Report(path.name, len(content), hashlib.sha256(content).hexdigest())
+    return report, path, Installed("", str(tmp_path))

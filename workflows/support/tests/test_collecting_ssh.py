@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import socket
 import subprocess
 import traceback
@@ -19,7 +18,7 @@ from tests.services import free_port
 from tests.sshd import connect, connections_to, cut, lent, sshd
 from workflows.core.secrets import Secret
 from workflows.support.collecting import ssh as module
-from workflows.support.collecting.collector import Collector, Installed, Report
+from workflows.support.collecting.collector import Collector, Installed
 from workflows.support.collecting.options import ReportOptions
 from workflows.support.collecting.problems import (
     ArchiveNotFound,
@@ -282,17 +281,6 @@ def test_a_host_that_takes_no_commands_is_unreachable(server):
 
 
 # --- files ----------------------------------------------------------------------------
-@pytest.fixture
-def kept(tmp_path, run_id):
-    folder = tmp_path / run_id / "archive"
-    folder.mkdir(parents=True)
-    content = os.urandom(3 * 1024**2 + 5)
-    path = folder / "sosreport-x.tar.xz"
-    path.write_bytes(content)
-    report = Report(path.name, len(content), hashlib.sha256(content).hexdigest())
-    return report, path, Installed("", str(tmp_path))
-
-
 def test_what_has_changed_on_the_way_does_not_count(shell, kept, run_id):
     report, path, installed = kept
     content = path.read_bytes()

@@ -20,6 +20,7 @@ from django.utils.translation import get_language, override
 from tests.services import free_port
 from tests.sshd import connect, connections_to, cut, lent
 from workflows.core.secrets import Secret
+from workflows.support.collecting import loop
 from workflows.support.collecting import ssh as module
 from workflows.support.collecting.problems import (
     HostKeyChanged,
@@ -205,11 +206,13 @@ def test_no_thread_is_left_when_closing_hangs(server, monkeypatch):
     with connect(server) as shell:
         shell.start(["/bin/sleep", "60"])
         monkeypatch.setattr(module, "CLOSE_SECONDS", 0.3)
+        monkeypatch.setattr(loop, "CLOSE_SECONDS", 0.3)
     assert not named("handrail-ssh")
 
 
 def test_a_loop_that_is_stuck_is_not_waited_for(server, monkeypatch):
     monkeypatch.setattr(module, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr(loop, "CLOSE_SECONDS", 0.3)
     going_on = threading.Event()
 
     async def stuck():
@@ -233,6 +236,7 @@ def test_a_name_server_that_hangs_is_not_waited_for(server, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     monkeypatch.setattr(module, "LOGIN_SECONDS", 0.3)
     monkeypatch.setattr(module, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr(loop, "CLOSE_SECONDS", 0.3)
     before = threading.enumerate()
     elsewhere = replace(server, address="host.invalid")
     with connect(elsewhere) as shell, pytest.raises(HostUnreachable):
@@ -250,7 +254,7 @@ def test_where_no_thread_can_be_had_nothing_is_left(server, monkeypatch):
 
     shell = connect(server)
     with monkeypatch.context() as full:
-        full.setattr(module.LoopThread, "start", refuse)
+        full.setattr(loop.LoopThread, "start", refuse)
         with pytest.raises(RuntimeError, match="new thread"):
             shell.start(["/bin/true"])
     assert shell.start(["/bin/true"]).wait(5) == 0  # there is room again

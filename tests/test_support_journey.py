@@ -165,7 +165,7 @@ def test_a_report_of_a_host_that_an_engineer_adds(desk, sign_in):
     expect(fingerprint).to_be_visible(timeout=PATIENCE)
     assert fingerprint.inner_text() == fingerprint_of(desk.server.host_key)
     page.get_by_role("button", name="It is the same: trust it").click()
-    expect(page.get_by_role("status").last).to_contain_text("is trusted from now on")
+    expect(page.locator("#toasts")).to_contain_text("is trusted from now on")
     page.get_by_role("button", name="Check the host").click()
     expect(page.locator("#check-found")).to_contain_text(
         "Nothing is missing", timeout=PATIENCE

@@ -66,12 +66,16 @@ class ArrivedPage(Page):
 
     slug, title, template = "arrived", "It has arrived", "kit/arrived.html"
     form_classes: ClassVar = {"deliver": NoteForm, "redirect": ElsewhereForm}
+    blames: ClassVar = {"redirect": "address"}
 
     def done(self) -> bool:
         return bool(self.machine.state == Parcel.State.DELIVERED)
 
     def blocked(self) -> str:
         return "Send it first." if self.machine.state == Parcel.State.PACKED else ""
+
+    def shows(self, do: str) -> bool:
+        return not self.done()
 
     def context(self) -> dict[str, Any]:
         return {"lede": "Ask them."}

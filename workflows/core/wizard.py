@@ -52,6 +52,7 @@ class Page:
     template: ClassVar[str]
     form_class: ClassVar[type[forms.Form]] = forms.Form
     form_classes: ClassVar[dict[str, type[forms.Form]]] = {"": forms.Form}
+    blames: ClassVar[dict[str, str]] = {}  # which field an action's Problem is about
 
     def __init_subclass__(cls) -> None:
         own = vars(cls)
@@ -64,6 +65,10 @@ class Page:
     def __init__(self, request: UserRequest, machine: Any) -> None:
         self.request = request
         self.machine = machine
+
+    def shows(self, do: str) -> bool:
+        """Tell whether the action's form is on the page as the machine is now."""
+        return True
 
     def done(self) -> bool:
         """Tell whether the machine holds what this page asks for."""
@@ -221,16 +226,22 @@ class WizardView(View):
             return self.conflict(form)
         except Problem as problem:
             self.load()
-            form.add_error(None, str(problem))
+            form.add_error(self.page.blames.get(self.asked), str(problem))
             return self.show(form, status=422)
         if said:
             messages.success(request, said)
         return see_other(self.resume_url, pk=pk)
 
     def conflict(self, form: forms.Form) -> HttpResponse:
-        text = _(
-            "This was changed in the meantime, so nothing was saved. What you typed is "
-            "still here: look at the present state, then send it again."
-        )
+        if self.page.shows(self.asked):
+            text = _(
+                "This was changed in the meantime, so nothing was saved. What you "
+                "typed is still here: look at the present state, then send it again."
+            )
+        else:
+            text = _(
+                "This was changed in the meantime, so nothing was saved. Look at how "
+                "it stands now, and go on from there."
+            )
         moved = f"{text} {self.page.blocked()}".strip()
         return self.show(form, status=409, moved=moved)

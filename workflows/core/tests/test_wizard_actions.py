@@ -137,6 +137,16 @@ def test_a_named_form_made_for_another_state_moves_nothing(client, parcel):
     assert moved(parcel) == ("sent", ELM, 1)
 
 
+def test_a_form_that_the_page_does_not_show_any_more(client, parcel):
+    """Nothing is said to be still here that is not."""
+    assert ask(client, parcel, "deliver").status_code == 303
+    response = ask(client, parcel, "redirect", address=OAK)
+    assert response.status_code == 409
+    html = main_of(response)
+    assert "Look at how it stands now" in html
+    assert "still here" not in html
+
+
 def test_a_page_may_have_an_unnamed_action_beside_named_ones(
     client, parcel, monkeypatch
 ):
@@ -188,6 +198,8 @@ def test_a_problem_is_told_and_what_was_typed_is_kept(client, parcel):
     assert "hunter2" not in response.content.decode()
     assert not response.context["forms"]["deliver"].is_bound
     assert moved(parcel) == ("sent", ELM, 1)
+    # It stands beside the field that the page blames for it.
+    assert [*response.context["form"].errors] == ["address"]
 
 
 @pytest.mark.parametrize("kind", [UserFixable, AdminRequired, Temporary])

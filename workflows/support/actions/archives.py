@@ -30,6 +30,7 @@ from workflows.support.models import Artifact, JiraAttachmentState, WorkflowSess
 from workflows.support.models.report import RunStatus
 from workflows.support.problems import CaseProblem, MissingArtifact
 
+MIB = 1024**2  # bytes
 log = logging.getLogger("handrail.support")
 
 FOLDER = "support"
@@ -197,6 +198,12 @@ def keep(
         file=name,
         created_by=by,
     )
+
+
+def in_mib(done: int, total: int) -> tuple[int, int]:
+    """Return bytes as the MiB that a job can count: all of them only at the end."""
+    most = -(-total // MIB)
+    return (most if done >= total else done // MIB), most
 
 
 def open_archive(artifact: Artifact) -> BinaryIO:

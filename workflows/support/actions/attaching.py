@@ -28,7 +28,7 @@ from workflows.core.jira import (
     JiraProblem,
     NotFound,
 )
-from workflows.support.actions.archives import open_archive
+from workflows.support.actions.archives import in_mib, open_archive
 from workflows.support.actions.cases import fail_case
 from workflows.support.actions.verifying import (
     asking,
@@ -245,8 +245,11 @@ def look(
 
 def send(run: Run, jira: Jira, key: str, archive: Artifact) -> None:
     """Stream the archive. No safe point follows: what has arrived is not canceled."""
-    total, words = in_mib(archive.size), _("Sending to Jira (MiB)")
-    run.progress(0, total, words)
+
+    def show(sent: int) -> None:
+        run.progress(*in_mib(sent, archive.size), _("Sending to Jira (MiB)"))
+
+    show(0)
     try:
         with open_archive(archive) as file:
             jira.attach(
@@ -254,14 +257,10 @@ def send(run: Run, jira: Jira, key: str, archive: Artifact) -> None:
                 file,
                 name=archive.filename,
                 size=archive.size,
-                progress=lambda sent: run.progress(in_mib(sent), total, words),
+                progress=show,
             )
     except NotFound:
         raise IssueAccessDenied from None
-
-
-def in_mib(count: int) -> int:
-    return -(-count // MIB)
 
 
 # --- told by the engine ---------------------------------------------------------------

@@ -80,18 +80,18 @@ def fetch(run: Run) -> None:
     with product_kind(case.selected_product).collecting(host) as collector:
         try:
             with archives.receiving(f"{stem}{run.job.attempt}") as into:
-                got = collector.fetch(promised, run_id, into, progress=in_mib(run))
+                got = collector.fetch(promised, run_id, into, progress=counting(run))
                 complete(run, case, promised.name, got, into.path)
         except OSError as error:
             raise unwritable(error) from error
         remove(collector, run_id)
 
 
-def in_mib(run: Run) -> Progress:
+def counting(run: Run) -> Progress:
     """Return what shows bytes as the MiB that a job can count."""
 
     def show(done: int, total: int | None, words: str) -> None:
-        run.progress(-(-done // MIB), -(-(total or 0) // MIB), f"{words} (MiB)")
+        run.progress(*archives.in_mib(done, total or 0), f"{words} (MiB)")
 
     return show
 

@@ -34,15 +34,18 @@ class HostForm(forms.Form):
         label=_l("Name"),
         max_length=120,
         help_text=_l("As your colleagues call it: they choose it by this name."),
+        error_messages={"required": _l("Give the host a name.")},
     )
     address = forms.CharField(
         label=_l("Address"),
         max_length=253,
         help_text=_l("A host name or an IP address: web1.example.com"),
+        error_messages={"required": _l("Enter the host's address.")},
         widget=forms.TextInput(attrs=PLAIN),
     )
     port = forms.IntegerField(
         label=_l("Port"),
+        error_messages={"required": _l("Enter the port of ssh: mostly 22.")},
         initial=22,
         widget=forms.NumberInput(attrs={"class": "short", "min": 1, "max": 65535}),
     )
@@ -50,6 +53,7 @@ class HostForm(forms.Form):
         label=_l("User"),
         max_length=64,
         help_text=_l("Who Handrail logs in as: best a user of its own, not root."),
+        error_messages={"required": _l("Enter the user to log in as.")},
         widget=forms.TextInput(attrs=PLAIN),
     )
     private_key = forms.CharField(

@@ -15,6 +15,7 @@ from workflows.core.accounts import User
 from workflows.core.wizard import Page
 from workflows.support.actions.cases import go_back
 from workflows.support.actions.reporting import running_job
+from workflows.support.collecting.problems import Canceled
 from workflows.support.models import Artifact, WorkflowSession
 from workflows.support.products import PRODUCTS, ProductKind
 
@@ -26,6 +27,7 @@ FAILED: dict[str, StrOrPromise] = {
     Step.SOS_REPORT: _l("The last try did not work."),
     Step.JIRA_ATTACH: _l("The last try did not work."),
 }
+CANCELED = _l("It was canceled.")
 
 
 class CasePage(Page):
@@ -48,6 +50,9 @@ class CasePage(Page):
     @property
     def here(self) -> bool:
         return self.distance == 0
+
+    def shows(self, do: str) -> bool:
+        return self.here and not self.job
 
     def done(self) -> bool:
         return self.distance > 0
@@ -74,13 +79,18 @@ class CasePage(Page):
 
     def context(self) -> dict[str, Any]:
         failed = self.here and self.machine.current_step == Step.FAILED
+        canceled = self.machine.last_error_code == Canceled.code
         return {
             "here": self.here,
             "product": self.product,
             "archive": self.archive,
-            "failed": FAILED[self.machine.failed_step] if failed else "",
+            "failed": self.failed_words(canceled) if failed else "",
+            "canceled": canceled,
             "card": progress_of(self.job, self.user) if self.job else None,
         }
+
+    def failed_words(self, canceled: bool) -> StrOrPromise:
+        return CANCELED if canceled else FAILED[self.machine.failed_step]
 
     def back_to(self, step: str) -> None:
         go_back(self.machine, by=self.user, to=step)

@@ -29,6 +29,7 @@ class JiraPage(CasePage):
 
     slug, title, template = "jira", _l("Jira"), "support/jira.html"
     step, not_yet = Step.JIRA_ATTACH, _l("Get the report first.")
+    blames: ClassVar = {"issue": "key"}
     form_classes: ClassVar = {
         "use": UseForm,
         "connect": JiraIntakeForm,
@@ -43,7 +44,7 @@ class JiraPage(CasePage):
         if do == "use":
             options["connections"] = self.others
         elif do == "connect":
-            options["account"] = self.user.account
+            options |= {"account": self.user.account, "initial": self.before()}
         elif do == "issue":
             options["initial"] = {"key": self.machine.jira.issue_key}
         return super().form(do, data, files, **options)
@@ -55,6 +56,14 @@ class JiraPage(CasePage):
         if self.connected:
             rows = rows.exclude(pk=self.machine.jira.connection_id)
         return list(rows.order_by("-id")[:MOST_CONNECTIONS])
+
+    def before(self) -> dict[str, str]:
+        """Return all but the token of one's own connection that this case had."""
+        connection = self.machine.jira.connection
+        if connection is None or not self.mine:
+            return {}
+        names = ("base_url", "kind", "email")
+        return {name: getattr(connection, name) for name in names}
 
     @property
     def mine(self) -> bool:

@@ -33,6 +33,7 @@ class ReportPage(CasePage):
 
     slug, title, template = "report", _l("Report"), "support/report.html"
     step, not_yet = Step.SOS_REPORT, _l("Choose a product and a host first.")
+    blames: ClassVar = {"bring": "archive"}
     form_classes: ClassVar = {
         "generate": GenerateForm,
         "fetch": forms.Form,

@@ -154,7 +154,11 @@ def test_a_connection_that_has_ended_is_said(client, checked, alice, how):
     page = text(opened(client, checked))
     assert how.capitalize() in page
     assert "has ended, and its token was removed" in page
-    assert "ABC-1 is checked again when you are connected." in page
+    assert "ABC-1 is kept: check it again once you are connected." in page
+    # Nothing but the token has to be entered again.
+    assert f'name="base_url" value="{row.base_url}"' in page
+    intake = opened(client, checked).context["forms"]["connect"]
+    assert [intake[name].value() for name in ("kind", "email")] == [row.kind, row.email]
     response = send(client, checked, "jira", "attach")
     assert response.status_code == 422
     assert reread(checked).last_error_code == f"connection_{how}"

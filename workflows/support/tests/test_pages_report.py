@@ -191,6 +191,8 @@ def test_a_report_that_was_canceled_can_be_made_again(client, case, alice):
     generate(client, case)
     cancel_job(Job.objects.get(), by=alice)
     page = text(opened(client, case))
+    assert "It was canceled." in page
+    assert "tone-danger" not in page  # it is what somebody wanted
     assert "The report was stopped" in page
     assert "Generate the report" in page
 

@@ -143,7 +143,8 @@ def send_by_httpx(ground: Ground) -> Turn:
 def our_sending(ground: Ground) -> Turn:
     from django.core.files.storage import default_storage
 
-    from workflows.core.jira import Credentials, Jira, Kind
+    from workflows.core.jira import Credentials, Kind
+    from workflows.core.jira.client import Jira
     from workflows.core.secrets import Secret
     from workflows.support.actions.archives import open_archive, stored
     from workflows.support.models import Artifact, WorkflowSession

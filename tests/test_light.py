@@ -8,7 +8,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 import django
 django.setup()
 import config.urls
-heavy = {"actual", "sqlalchemy", "pydantic", "httpx", "openai", "anthropic"}
+heavy = {"actual", "sqlalchemy", "pydantic", "httpx", "openai", "anthropic", "asyncssh"}
 print(sorted(heavy & sys.modules.keys()))
 """
 

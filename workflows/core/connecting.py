@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -18,12 +18,14 @@ from workflows.core.connections import ConnectionStatus, JiraConnection
 from workflows.core.jira import (
     Credentials,
     InvalidBaseUrl,
-    Jira,
     Kind,
     clean_base_url,
 )
 from workflows.core.jirahosts import allowed_hosts
 from workflows.core.secrets import Secret, keyring, unseal
+
+if TYPE_CHECKING:
+    from workflows.core.jira.client import Jira
 
 __all__ = [
     "NotActive",
@@ -60,7 +62,7 @@ def connect_jira(
         email=email.strip() if kind == Kind.CLOUD else "",
         token=stripped(token),
     )
-    with Jira(credentials, ca_file=authorities()) as jira:
+    with opened(credentials) as jira:
         person = jira.myself()
     identity = fitted("jira_user_id", person.id)
     return JiraConnection.begin(
@@ -90,8 +92,12 @@ def stripped(token: Secret) -> Secret:
     return Secret(token.reveal().strip())
 
 
-def authorities() -> Path | None:
-    return Path(settings.JIRA_CA_FILE) if settings.JIRA_CA_FILE else None
+def opened(credentials: Credentials) -> Jira:
+    # Only those who speak to Jira pay for what that takes.
+    from workflows.core.jira.client import Jira
+
+    ca_file = Path(settings.JIRA_CA_FILE) if settings.JIRA_CA_FILE else None
+    return Jira(credentials, ca_file=ca_file)
 
 
 def fitted(column: str, text: str) -> str:
@@ -124,7 +130,7 @@ def open_jira(connection: JiraConnection) -> Iterator[Jira]:
         email=row.email,
         token=unseal(row.token),
     )
-    with Jira(credentials, ca_file=authorities()) as jira:
+    with opened(credentials) as jira:
         yield jira
 
 

@@ -4,10 +4,13 @@ base_url = clean_base_url(text, allowed=account_hosts)
 credentials = Credentials(base_url, Kind.DATA_CENTER, Secret(pat))
 with Jira(credentials) as jira:
     person = jira.myself()
+
+``Jira`` is in ``client``, which loads httpx: import it where Jira is asked, since most
+processes never do.
 """
 
 from workflows.core.jira.addresses import check_key, clean_base_url
-from workflows.core.jira.client import Credentials, Jira, Kind
+from workflows.core.jira.credentials import Credentials, Kind
 from workflows.core.jira.errors import (
     AnswerTooLarge,
     ArtifactTooLarge,
@@ -51,7 +54,6 @@ __all__ = [
     "InvalidCredentials",
     "InvalidIssueKey",
     "Issue",
-    "Jira",
     "JiraProblem",
     "Kind",
     "NotFound",

@@ -4,7 +4,8 @@ import pytest
 
 from tests.conftest import *  # noqa: F403  (the cast)
 from tests.jira import JiraServer, jira_server
-from workflows.core.jira import Jira, Kind
+from workflows.core.jira import Kind
+from workflows.core.jira.client import Jira
 
 
 @pytest.fixture(params=Kind)

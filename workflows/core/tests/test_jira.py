@@ -12,11 +12,11 @@ from workflows.core.jira import (
     Attachment,
     AttachmentsDisabled,
     Issue,
-    Jira,
     JiraProblem,
     Kind,
     Person,
 )
+from workflows.core.jira.client import Jira
 from workflows.core.secrets import Secret
 
 VERSIONS = {Kind.DATA_CENTER: 2, Kind.CLOUD: 3}

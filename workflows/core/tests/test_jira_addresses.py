@@ -9,11 +9,11 @@ from workflows.core.jira import (
     InvalidBaseUrl,
     InvalidCredentials,
     InvalidIssueKey,
-    Jira,
     Kind,
     check_key,
     clean_base_url,
 )
+from workflows.core.jira.client import Jira
 from workflows.core.secrets import Secret
 
 ALLOWED = ["jira.example.com", " *.Corp.example ", "10.0.0.7"]

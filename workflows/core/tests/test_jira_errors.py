@@ -17,7 +17,6 @@ from workflows.core.jira import (
     CaptchaRequired,
     Forbidden,
     InvalidCredentials,
-    Jira,
     JiraProblem,
     NotFound,
     NotJira,
@@ -28,6 +27,7 @@ from workflows.core.jira import (
     UpstreamUnavailable,
     client,
 )
+from workflows.core.jira.client import Jira
 from workflows.core.secrets import Secret
 
 TOO_LARGE = b'{"errorMessages": ["It exceeds its Maximum Permitted Size of 10 MB."]}'

@@ -17,13 +17,13 @@ from workflows.core.jira import (
     Credentials,
     HostNotFound,
     InvalidCredentials,
-    Jira,
     Kind,
     NotJira,
     ProxyRefused,
     TimedOut,
     client,
 )
+from workflows.core.jira.client import Jira
 from workflows.core.secrets import Secret
 from workflows.core.tests.test_jira_errors import failing
 

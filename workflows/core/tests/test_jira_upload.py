@@ -15,7 +15,6 @@ from workflows.core.jira import (
     ConnectionLost,
     FileUnreadable,
     Forbidden,
-    Jira,
     JiraProblem,
     Kind,
     ReplyLost,
@@ -23,6 +22,7 @@ from workflows.core.jira import (
     UpstreamUnavailable,
     client,
 )
+from workflows.core.jira.client import Jira
 from workflows.core.jira.upload import CHUNK, PIECE, Upload
 
 MIB = 1024 * 1024

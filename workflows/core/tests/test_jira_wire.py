@@ -17,11 +17,11 @@ import pytest
 from tests.jira import EMAIL, TOKEN, jira_server
 from workflows.core.jira import (
     InvalidCredentials,
-    Jira,
     JiraProblem,
     Kind,
     NotFound,
 )
+from workflows.core.jira.client import Jira
 from workflows.core.jira.reading import as_attachment, as_limit, as_person
 from workflows.core.secrets import Secret
 

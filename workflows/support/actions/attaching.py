@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -24,7 +24,6 @@ from workflows.core.jira import (
     Attachment,
     Forbidden,
     Issue,
-    Jira,
     JiraProblem,
     NotFound,
 )
@@ -47,6 +46,9 @@ from workflows.support.problems import (
     IssueAccessDenied,
     MissingArtifact,
 )
+
+if TYPE_CHECKING:
+    from workflows.core.jira.client import Jira
 
 KIND = "support.jira_attach_artifact"
 MIB = 1024 * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
@@ -25,7 +26,6 @@ from workflows.core.jira import (
     InvalidCredentials,
     InvalidIssueKey,
     Issue,
-    Jira,
     JiraProblem,
     check_key,
 )
@@ -41,6 +41,9 @@ from workflows.support.problems import (
     NotConnected,
     ReportFirst,
 )
+
+if TYPE_CHECKING:
+    from workflows.core.jira.client import Jira
 
 Step = WorkflowSession.Step
 LONGEST_KEY = 80  # that is kept

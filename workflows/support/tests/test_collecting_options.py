@@ -24,6 +24,7 @@ CODES = {
     "archive_not_found": UserFixable,
     "path_unsafe": AdminRequired,
     "copy_failed": Temporary,
+    "artifact_too_large": UserFixable,
     "host_unreachable": Temporary,
     "host_key_changed": AdminRequired,
     "canceled": UserFixable,

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -97,7 +98,9 @@ def in_a_running_loop(call):
     async def calling():
         return call()
 
-    return asyncio.run(calling())
+    # In a thread of its own: this one may be driving a browser in fact.
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(lambda: asyncio.run(calling())).result()
 
 
 # --- beside another loop --------------------------------------------------------------

@@ -82,6 +82,7 @@ ROLES = {
     "budgets:demo": ("post", "nora"),
     "support:cases": ("get", "nora"),
     "support:cases_csv": ("get", "berta"),
+    "support:failures": ("get", "egon"),
     "support:start": ("post", "nora"),
     "support:hosts": ("get", "alice"),
     "support:host_new": ("get", "alice"),

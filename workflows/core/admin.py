@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,6 +23,7 @@ from workflows.core.accounts import ROLES, Account, User
 from workflows.core.adminactions import apply
 from workflows.core.connecting import revoke_connection
 from workflows.core.connections import JiraConnection
+from workflows.core.ids import first_id_at
 from workflows.core.machine import Move
 
 # Beyond this many rows a list says "2000" and filters are the way on: counting a
@@ -90,6 +93,29 @@ class Part(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
         return True
 
 
+class AgeFilter(admin.SimpleListFilter):
+    """How long ago it was begun; ids are in the order of time."""
+
+    title = gettext_lazy("age")
+    parameter_name = "days"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("1", _("The last 24 hours")),
+            ("7", _("The last 7 days")),
+            ("30", _("The last 30 days")),
+            ("-30", _("Older than 30 days")),
+        ]
+
+    def queryset(self, request: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in {value for value, _words in self.lookup_choices}:
+            return queryset
+        days = int(str(self.value()))
+        edge = first_id_at(timezone.now() - timedelta(days=abs(days)))
+        side = "pk__gte" if days > 0 else "pk__lt"
+        return queryset.filter(**{side: edge})
+
+
 class MoveInline(ReadOnly, GenericTabularInline):
     """The history of a machine on its admin page."""
 
@@ -131,7 +157,7 @@ class JiraConnectionAdmin(MachineAdmin):
     """Who may speak to which Jira; of their tokens not even the sealed text."""
 
     list_display = ("user", "base_url", "status", "created_at", "expires_at")
-    list_filter = ("status",)
+    list_filter = ("status", AgeFilter)
     list_select_related = ("user",)
     sortable_by = ()
     # Named one by one: what is not here is not shown, the sealed token above all.

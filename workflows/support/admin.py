@@ -14,9 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from workflows.core.accounts import User
-from workflows.core.admin import MachineAdmin, MoveInline, Part, ReadOnly, TenantAdmin
+from workflows.core.admin import (
+    AgeFilter,
+    MachineAdmin,
+    MoveInline,
+    Part,
+    ReadOnly,
+    TenantAdmin,
+)
 from workflows.core.adminactions import Refusals, apply
 from workflows.support.actions import archives, hosts
+from workflows.support.explaining import meanings
 from workflows.support.models import (
     Artifact,
     Host,
@@ -107,6 +115,20 @@ class ArchiveInline(Part):
         return super().get_queryset(request).select_related("created_by")
 
 
+class CodeFilter(admin.SimpleListFilter):
+    """Every code there is: asking the table for its own would read all of it."""
+
+    title = gettext_lazy("failure")
+    parameter_name = "code"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, code) for code in sorted(meanings())]
+
+    def queryset(self, request: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        code = self.value()
+        return queryset.filter(last_error_code=code) if code else queryset
+
+
 @admin.register(WorkflowSession)
 class WorkflowSessionAdmin(MachineAdmin):
     """Cases, newest first."""
@@ -119,7 +141,7 @@ class WorkflowSessionAdmin(MachineAdmin):
         "created_by",
     )
     list_display_links = ("created_at", "host")
-    list_filter = ("current_step",)
+    list_filter = ("current_step", CodeFilter, AgeFilter)
     list_select_related = ("host", "created_by")
     sortable_by = ()  # a click would sort a million rows
     inlines = (ReportInline, JiraInline, ArchiveInline, MoveInline)  # type: ignore[assignment]
@@ -184,7 +206,7 @@ class ArtifactAdmin(ReadOnly, TenantAdmin):
 
     list_display = ("created_at", "filename", "size", "origin", "case", "deleted_at")
     list_display_links = ("created_at", "filename")
-    list_filter = ("origin",)
+    list_filter = ("origin", AgeFilter)
     sortable_by = ()
     fields = ("case", *ARCHIVE)
     readonly_fields = fields

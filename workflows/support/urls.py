@@ -3,6 +3,7 @@ from django.urls import path
 from workflows.support.views import (
     archives,
     cases,
+    failures,
     home,  # noqa: F401  (registers its section)
     hosts,
 )
@@ -12,6 +13,7 @@ app_name = "support"
 urlpatterns = [
     path("", cases.cases, name="cases"),
     path("cases.csv", cases.cases_csv, name="cases_csv"),
+    path("failures/", failures.failures, name="failures"),
     path("start/", cases.start, name="start"),
     path("hosts/", hosts.hosts, name="hosts"),
     path("hosts/new/", hosts.host_new, name="host_new"),

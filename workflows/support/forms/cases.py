@@ -9,14 +9,12 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.validators import RegexValidator
-from django.db.models import QuerySet
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 from django_stubs_ext import StrOrPromise
 
-from workflows.core.accounts import User
 from workflows.core.connections import JiraConnection
 from workflows.support.collecting.options import (
     CASE_ID,
@@ -27,7 +25,7 @@ from workflows.support.collecting.options import (
     ReportOptions,
 )
 from workflows.support.collecting.problems import ValidationFailed
-from workflows.support.models import Host, WorkflowSession
+from workflows.support.models import Host
 from workflows.support.products import PRODUCTS
 
 MIB = 1024**2
@@ -326,53 +324,3 @@ class IssueForm(forms.Form):
         error_messages={"required": _l("Enter the key of the issue.")},
         widget=forms.TextInput(attrs=PLAIN),
     )
-
-
-# --- the list -------------------------------------------------------------------------
-class CaseFilter(forms.Form):
-    """Step, host and person, all at once. What makes no sense is not asked."""
-
-    step = forms.ChoiceField(
-        label=_l("Step"),
-        required=False,
-        choices=[("", _l("Any")), *WorkflowSession.Step.choices],
-    )
-    host = forms.UUIDField(label=_l("Host"), required=False, widget=forms.Select)
-    who = forms.ChoiceField(
-        label=_l("Begun by"),
-        required=False,
-        choices=[("", _l("Everybody")), ("me", _l("Me"))],
-    )
-
-    def __init__(self, asked: Any, *, user: User) -> None:
-        super().__init__(asked)
-        self.user = user
-
-    def offer_hosts(self) -> None:
-        """Fill the choice of hosts: only a page needs it, and it costs a query."""
-        rows = Host.objects.visible_to(self.user).order_by("name")
-        widget: Any = self.fields["host"].widget
-        widget.choices = [
-            ("", _("Any")),
-            *(
-                (str(pk), name)
-                for pk, name in rows.values_list("pk", "name")[:MOST_HOSTS]
-            ),
-        ]
-
-    @property
-    def asks(self) -> bool:
-        """Is anything asked for at all?"""
-        return any(self.data.get(name) for name in self.fields)
-
-    def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows that are asked for."""
-        self.is_valid()
-        asked = self.cleaned_data
-        if step := asked.get("step"):
-            rows = rows.filter(current_step=step)
-        if host := asked.get("host"):
-            rows = rows.filter(host=host)
-        if asked.get("who"):
-            rows = rows.filter(created_by=self.user)
-        return rows

@@ -23,7 +23,7 @@ from workflows.core.paging import slice_of
 from workflows.core.wizard import WizardView
 from workflows.support.actions.cases import begin_case
 from workflows.support.actions.reporting import earlier_archives, prerequisites
-from workflows.support.forms.cases import CaseFilter
+from workflows.support.forms.filters import CaseFilter
 from workflows.support.models import WorkflowSession
 from workflows.support.pages import JiraPage, ProductPage, ReportPage
 from workflows.support.pages.story import story_of

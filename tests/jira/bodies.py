@@ -42,7 +42,9 @@ class Body:
 
 def read_file(body: Body, content_type: str) -> tuple[str, int, str]:
     """Return name, size and digest of the one file, read a piece at a time."""
-    boundary = re.fullmatch(r"multipart/form-data; boundary=([0-9a-z]+)", content_type)
+    boundary = re.fullmatch(
+        r"multipart/form-data; boundary=([0-9A-Za-z'()+_,./:=?-]{1,70})", content_type
+    )
     if not boundary:
         raise Refused(415, "Unsupported Media Type")
     delimiter = f"\r\n--{boundary[1]}".encode()

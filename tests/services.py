@@ -149,8 +149,9 @@ def free_port() -> int:
 
 @contextmanager
 def folder_for(name: str) -> Iterator[Path]:
+    # Servers run as users who may not pass through the TMPDIR of whoever runs tests.
     with tempfile.TemporaryDirectory(
-        prefix=f"handrail-{name}-", ignore_cleanup_errors=True
+        prefix=f"handrail-{name}-", dir="/tmp", ignore_cleanup_errors=True
     ) as folder:
         yield Path(folder)
 

@@ -28,6 +28,14 @@ class UnsupportedProduct(CaseProblem, UserFixable):
     )
 
 
+class HostNotReady(CaseProblem, UserFixable):
+    code = "validation_error"
+    words = _(
+        "This host cannot be used: it was retired, or nobody has confirmed its key. "
+        "Nothing was started. Choose another one, or have an engineer look at it."
+    )
+
+
 # --- out of order ---------------------------------------------------------------------
 class Gate(CaseProblem, UserFixable):
     """What was asked for comes later: the step itself has not failed."""

@@ -24,8 +24,8 @@ GRACE = timedelta(seconds=25)
     timeout=timedelta(seconds=generating.LONGEST_SECONDS, minutes=5),
     retries=1,
     grace=GRACE,
-    ended=generating.generation_ended,
-    restarted=generating.generation_restarted,
+    ended=generating.PART.ended,
+    restarted=generating.PART.restarted,
 )
 def generate_sosreport(run: Run) -> None:
     generating.generate(run)
@@ -38,7 +38,7 @@ def generate_sosreport(run: Run) -> None:
     timeout=timedelta(hours=1),
     grace=GRACE,
     ended=fetching.fetch_ended,
-    restarted=fetching.fetch_restarted,
+    restarted=fetching.PART.restarted,
 )
 def fetch_sosreport(run: Run) -> None:
     fetching.fetch(run)

@@ -21,7 +21,9 @@ from workflows.support.models import (
 )
 from workflows.support.models.report import RunStatus
 from workflows.support.problems import (
+    CaseProblem,
     Gate,
+    HostNotReady,
     MissingArtifact,
     ProductFirst,
     UnsupportedProduct,
@@ -51,13 +53,13 @@ def select_product(
     """Choose what the report is made of; without a host an archive is brought along.
 
     The report of another host is forgotten; a checked issue stays. Chosen twice alike
-    is chosen once. Raises UnsupportedProduct, which is remembered on the case;
-    TransitionNotAllowed when the case is elsewhere or something of it runs.
+    is chosen once. Raises UnsupportedProduct and HostNotReady, which are remembered on
+    the case; TransitionNotAllowed when the case is elsewhere or something of it runs.
     """
     host = host or upload_host(case)
     if host.account_id != case.account_id:
         raise ValueError("the host is of another account")
-    unsupported = None
+    refused: CaseProblem | None = None
     with case_and_report(case.pk, by=by) as (row, report):
         if chosen(row, product, host):
             return
@@ -66,14 +68,17 @@ def select_product(
             row.choose_again()
         before = row.selected_product, row.host_id
         try:
+            # As it is now: it may have been retired since the page was made.
+            if not Host.objects.ready().filter(pk=host.pk).exists():
+                raise HostNotReady
             row.select(product, host)
-        except UnsupportedProduct as problem:
+        except (UnsupportedProduct, HostNotReady) as problem:
             row.fail(problem.code, str(problem))
-            unsupported = problem
+            refused = problem
         if (row.selected_product, row.host_id) != before:
             forget(report)
-    if unsupported:
-        raise unsupported
+    if refused:
+        raise refused
 
 
 def upload_host(case: WorkflowSession) -> Host:

@@ -140,7 +140,3 @@ def fetch_ended(job: Job, code: str) -> None:
     # A worker that was killed could not; on another machine it is done in a day.
     drop = partial(archives.drop_partials, f"{job.pk}.")
     transaction.on_commit(drop, robust=True)
-
-
-def fetch_restarted(job: Job) -> None:
-    PART.restarted(job)

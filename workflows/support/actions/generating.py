@@ -128,11 +128,3 @@ PART = Part(
     words={problem.code: problem.words for problem in (Canceled, TimedOut)},
     unknown=GenerateFailed,
 )
-
-
-def generation_ended(job: Job, code: str) -> None:
-    PART.ended(job, code)
-
-
-def generation_restarted(job: Job) -> None:
-    PART.restarted(job)

@@ -268,10 +268,10 @@ def confirm_key(host: Host, *, by: User, host_key: str) -> None:
         raise Outdated
 
 
-def check_host(host: Host) -> Prerequisites:
+def check_host(host: Host, *, product: str = Product.LINUX) -> Prerequisites:
     """Ask the host what it lacks for a report, over the network. Raises nothing."""
     try:
-        with product_kind(Product.LINUX).collecting(host) as collector:
+        with product_kind(product).collecting(host) as collector:
             return collector.prerequisites()
     except Problem as problem:
         return Prerequisites(None, None, None, (problem,))

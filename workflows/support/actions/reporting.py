@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from jobs.actions.starting import UNENDED
 from jobs.models import Job
-from workflows.core.errors import Problem
 from workflows.support.actions.attaching import KIND as ATTACH
+from workflows.support.actions.hosts import check_host
 from workflows.support.collecting.collector import Prerequisites
 from workflows.support.models import Artifact, Host, WorkflowSession
-from workflows.support.products import product_kind
 
 GENERATE = "support.generate_sosreport"
 FETCH = "support.fetch_sosreport"
@@ -48,8 +47,4 @@ def prerequisites(case: WorkflowSession) -> Prerequisites:
     host = case.host
     if host is None or host.transport == Host.Transport.UPLOAD:
         return Prerequisites(None, None, None, ())
-    try:
-        with product_kind(case.selected_product).collecting(host) as collector:
-            return collector.prerequisites()
-    except Problem as problem:
-        return Prerequisites(None, None, None, (problem,))
+    return check_host(host, product=case.selected_product)

@@ -116,6 +116,12 @@ class WorkflowSession(Machine):
             ),
             models.Index(fields=["account", "host", "-id"], name="ix_session_host"),
             models.Index(fields=["updated_at"], name="ix_session_updated"),
+            # What the first page shows of one's own.
+            models.Index(
+                fields=["created_by", "-id"],
+                condition=~Q(current_step="completed"),
+                name="ix_session_open",
+            ),
         ]
         permissions = [("run_support", _("Collect reports and attach them to Jira"))]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 from django_fsm import TransitionNotAllowed
 
 from workflows.core.machine import Move
@@ -23,6 +24,7 @@ from workflows.support.models import (
     WorkflowSession,
 )
 from workflows.support.problems import (
+    HostNotReady,
     MissingArtifact,
     MissingFetchReference,
     ProductFirst,
@@ -132,6 +134,21 @@ def test_a_product_that_is_not_known_fails_the_case(alice, account):
     select_product(case, by=alice, product="linux", host=host)
     assert reread(case).current_step == "sos_report"
     assert reread(case).last_error_code == ""
+
+
+@pytest.mark.parametrize("over", [{"host_key": ""}, {"retired_at": timezone.now()}])
+def test_a_host_that_cannot_be_used_fails_the_case(alice, account, over):
+    """A page may have been open for long: its choices are not asked, the host is."""
+    case, host = begin_case(by=alice), make_host(account, **over)
+    with pytest.raises(HostNotReady):
+        select_product(case, by=alice, product="linux", host=host)
+    row = reread(case)
+    assert (row.current_step, row.failed_step) == ("failed", "select_product")
+    assert row.last_error_code == "validation_error"
+    assert "Choose another one" in row.last_error_text
+    assert (row.selected_product, row.host) == ("", None)
+    select_product(case, by=alice, product="linux", host=make_host(account))
+    assert reread(case).current_step == "sos_report"
 
 
 def test_another_hosts_report_is_forgotten(alice, account):

@@ -177,4 +177,4 @@ def test_a_job_without_its_case_ends_and_stays_ended(case, alice):
     assert job.status == "canceled"
     with pytest.raises(NotNow, match="deleted"):
         retry_job(job, by=alice)
-    generating.generation_ended(job, "")
+    generating.PART.ended(job, "")

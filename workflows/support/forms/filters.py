@@ -65,5 +65,6 @@ class CaseFilter(forms.Form):
         if asked.get("who"):
             rows = rows.filter(created_by=self.user)
         if code := asked.get("code"):
-            rows = rows.filter(last_error_code=code)
+            # Both: the index is of rows that have a code, which SQLite wants to read.
+            rows = rows.filter(last_error_code=code).exclude(last_error_code="")
         return rows

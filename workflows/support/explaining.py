@@ -13,10 +13,11 @@ from workflows.core.jira import JiraProblem
 from workflows.support.collecting.problems import ReportProblem
 from workflows.support.problems import CaseProblem
 
-# Where the words of one step would mislead: these happen at every one.
-EVERYWHERE: dict[str, StrOrPromise] = {
+# Where several problems have a code, and the words of one would mislead.
+SHARED: dict[str, StrOrPromise] = {
     "canceled": _("Somebody canceled it."),
     "timeout": _("It took too long and was ended."),
+    "privilege_required": _("Handrail may not log in, or make reports, on the host."),
 }
 
 
@@ -29,7 +30,7 @@ def meaning_of(code: str) -> str:
 @cache
 def meanings() -> dict[str, StrOrPromise]:
     """Return the words of every code that a case may keep."""
-    found: dict[str, StrOrPromise] = dict(EVERYWHERE)
+    found: dict[str, StrOrPromise] = dict(SHARED)
     for family in (ReportProblem, CaseProblem, JiraProblem):
         for problem in descendants(family):
             words = getattr(problem, "words", problem.code)

@@ -124,4 +124,5 @@ def test_every_code_means_something():
         assert "%(" not in meaning, code
         assert meaning.endswith(".") or meaning == code
     assert meaning_of("artifact_too_large").startswith("The file is larger")
+    assert "log in, or make reports" in meaning_of("privilege_required")
     assert meaning_of("gone_for_long") == "gone_for_long"

@@ -84,7 +84,14 @@ def hosts(request: UserRequest) -> HttpResponse:
         .defer("private_key")
         .annotate(used_at=Subquery(cases.order_by("-id").values("created_at")[:1]))
     )
-    context = {"list": slice_of(request, rows), "retired": retired}
+    listed = slice_of(request, rows)
+    context = {
+        "list": listed,
+        "retired": retired,
+        "local_is_listed": any(
+            row.transport == Host.Transport.LOCAL for row in listed.rows
+        ),
+    }
     return render(request, "support/hosts/list.html", context)
 
 

@@ -220,6 +220,7 @@ def full(
         "new": make_case(alice, at="select_product"),
         "report": make_case(alice),
         "masked": failed(make_case(alice), "canceled", "The report was canceled."),
+        "long": failed(make_case(alice), "disk_full", f"No room in {'/spool' * 20}."),
         "waiting": on_host(make_case(alice)),
         "upload": make_case(alice, host=make_host(account, transport="upload")),
         "here": make_case(alice),
@@ -253,7 +254,7 @@ PAGES = {
         "/", "/support/", "/support/?step=failed",
         "/support/?host={local}&step=select_product", "/connections/",
         "/support/{new}/", "/support/{report}/", "/support/{report}/product/",
-        "/support/{report}/host/", "/support/{masked}/",
+        "/support/{report}/host/", "/support/{masked}/", "/support/{long}/",
         "/support/{waiting}/", "/support/{generating}/", "/support/{upload}/",
         "/support/{here}/", "/support/{jira}/", "/support/{jira}/report/",
         "/support/{theirs}/", "/support/{connected}/", "/support/{checked}/",
@@ -268,6 +269,7 @@ PAGES = {
         "/support/hosts/{local}/", "/support/hosts/{confirmed}/",
         "/support/hosts/{strange}/", "/connections/",
     ),
+    "mona": ("/support/failures/", "/support/failures/?days=30", "/support/"),
 }  # fmt: skip
 # What is shown when a button of a page was pressed.
 PRESSED = {

@@ -187,6 +187,9 @@ JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", default=30.0)
 ACTUAL_CA_FILE = env.str("ACTUAL_CA_FILE", default="")
 # The same for Jira servers.
 JIRA_CA_FILE = env.str("JIRA_CA_FILE", default="")
+# Whether Jira may be on this very machine, where other services too think they are
+# among themselves; only there without https.
+JIRA_LOOPBACK = env.bool("JIRA_LOOPBACK", default=False)
 # How long a person stays connected to Jira; the token is removed when it is over.
 JIRA_CONNECTION_HOURS = env.int("JIRA_CONNECTION_HOURS", default=24)
 

@@ -21,6 +21,7 @@ os.environ.update(
         "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
         "DATA_DIR": _folder.name,
         "LOG_FORMAT": "text",
+        "JIRA_LOOPBACK": "1",  # the stand-ins listen there
         "LLM_PROVIDER": "",
     }
 )

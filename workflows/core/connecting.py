@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,23 +18,27 @@ from workflows.core.accounts import User
 from workflows.core.connections import ConnectionStatus, JiraConnection
 from workflows.core.jira import (
     Credentials,
+    Forbidden,
     InvalidBaseUrl,
     Kind,
     clean_base_url,
 )
+from workflows.core.jira.reading import printable
 from workflows.core.jirahosts import allowed_hosts
-from workflows.core.secrets import Secret, keyring, unseal
+from workflows.core.secrets import SealError, Secret, keyring, unseal
 
 if TYPE_CHECKING:
     from workflows.core.jira.client import Jira
 
 __all__ = [
     "NotActive",
+    "Proven",
     "allowed_hosts",
-    "connect_jira",
     "expire_connection",
     "expire_connections",
+    "keep_connection",
     "open_jira",
+    "prove_token",
     "refuse_connection",
     "revoke_connection",
 ]
@@ -48,12 +53,32 @@ class NotActive(Exception):
 
 
 # --- made -----------------------------------------------------------------------------
-def connect_jira(
-    *, by: User, kind: str, base_url: str, email: str, token: Secret
-) -> JiraConnection:
-    """Ask Jira whose token it is, and keep it sealed for a day or so.
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Whose token it is, as Jira has said. Nothing of it is kept yet."""
 
-    Raises JiraProblem and SealError; then nothing is kept. Not inside a transaction.
+    credentials: Credentials
+    jira_user_id: str
+    display_name: str
+
+    def is_kept_by(self, row: JiraConnection) -> bool:
+        """Is it the same token for the same Jira, and can it still be used?"""
+        asked = self.credentials
+        same = (row.base_url, row.email) == (asked.base_url, asked.email)
+        if not same or row.status_at() != ConnectionStatus.CONNECTED:
+            return False
+        try:
+            return unseal(row.token) == asked.token
+        except SealError:
+            return False
+
+
+def prove_token(
+    *, by: User, kind: str, base_url: str, email: str, token: Secret
+) -> Proven:
+    """Ask Jira whose token it is.
+
+    Raises JiraProblem and SealError. Not inside a transaction.
     """
     keyring()  # a token that could not be sealed is not sent anywhere
     credentials = Credentials(
@@ -62,20 +87,53 @@ def connect_jira(
         email=email.strip() if kind == Kind.CLOUD else "",
         token=stripped(token),
     )
-    with opened(credentials) as jira:
-        person = jira.myself()
+    try:
+        with opened(credentials) as jira:
+            person = jira.myself()
+    except Forbidden:
+        raise shut_out() from None
     identity = fitted("jira_user_id", person.id)
+    name = fitted("display_name", person.display_name) or identity
+    return Proven(credentials, identity, name)
+
+
+def keep_connection(
+    proven: Proven, *, by: User, present: JiraConnection | None = None
+) -> JiraConnection:
+    """Keep the token sealed for a day or so.
+
+    If ``present`` is theirs and has it already, that lasts anew instead: a token that
+    is kept twice would outlive the connection that its owner revokes.
+    """
+    until = timezone.now() + timedelta(hours=settings.JIRA_CONNECTION_HOURS)
+    if present is not None and present.user_id == by.pk:
+        with JiraConnection.moving(present.pk, by=by) as row:
+            if proven.is_kept_by(row):
+                row.expires_at = until
+                return row
+    asked = proven.credentials
     return JiraConnection.begin(
         by=by,
         account=by.account,
         user=by,
-        kind=credentials.kind.value,
-        base_url=credentials.base_url,
-        email=credentials.email,
-        token=credentials.token,
-        jira_user_id=identity,
-        display_name=fitted("display_name", person.display_name) or identity,
-        expires_at=timezone.now() + timedelta(hours=settings.JIRA_CONNECTION_HOURS),
+        kind=asked.kind.value,
+        base_url=asked.base_url,
+        email=asked.email,
+        token=asked.token,
+        jira_user_id=proven.jira_user_id,
+        display_name=proven.display_name,
+        expires_at=until,
+    )
+
+
+def shut_out() -> Forbidden:
+    """Return other words than those for a project that does not let somebody in."""
+    return Forbidden(
+        _(
+            "Jira takes this token, but does not let its account in. The token was not "
+            "kept. Connect another account, or ask Jira's administrator to let this "
+            "one in."
+        )
     )
 
 
@@ -102,8 +160,7 @@ def opened(credentials: Credentials) -> Jira:
 
 def fitted(column: str, text: str) -> str:
     """Return what Jira calls somebody, as our column takes it and pages can show it."""
-    seen = "".join(c if c.isprintable() else " " for c in text)
-    return seen.strip()[: column_length(column)]
+    return printable(text)[: column_length(column)]
 
 
 def column_length(name: str) -> int:

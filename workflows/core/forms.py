@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.db import transaction
+from django.http import QueryDict
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -31,8 +33,12 @@ class ProfileForm(forms.ModelForm[User]):
 
 
 class AccountForm(forms.ModelForm[Account]):
-    """An account's name, time zone and every setting that a workflow declared."""
+    """An account's name, time zone and every setting that a workflow declared.
 
+    Bound, its instance is a locked row: see ``save_account``.
+    """
+
+    data: Any  # a copy, which learns what the page has shown
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
         choices=lambda: [(z, z) for z in sorted(zoneinfo.available_timezones())],
@@ -48,12 +54,62 @@ class AccountForm(forms.ModelForm[Account]):
         for name, preference in self.by_field.items():
             self.fields[name] = preference_field(preference)
             self.initial[name] = self.instance.preference(preference)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+        if self.is_bound:
+            self.data = self.data.copy()
+            # Who does not say what they saw has seen what is.
+            for name in self.fields:
+                if self.add_initial_prefix(name) not in self.data:
+                    self.see_anew(name)
+
+    def see_anew(self, name: str) -> None:
+        """Count what the field is now as what the person has seen."""
+        now = self.fields[name].prepare_value(self.initial[name])
+        self.data[self.add_initial_prefix(name)] = str(now)
+
+    def clean(self) -> dict[str, Any]:
+        """Change what the person changed; the rest stays as somebody else made it."""
+        data = super().clean() or {}
+        for name, chosen in list(data.items()):
+            now, field = self.initial[name], self.fields[name]
+            if name not in self.changed_data:
+                data[name] = now
+            elif chosen != now and field.has_changed(
+                now, self.data[self.add_initial_prefix(name)]
+            ):
+                self.add_error(name, overtaken(now))
+                self.see_anew(name)  # so that saving it again counts
+        return data
 
     def save(self, commit: bool = True) -> Account:
         account = self.instance
         for name, preference in self.by_field.items():
-            account.settings[preference.key] = self.cleaned_data[name]
+            if name in self.changed_data:
+                account.settings[preference.key] = self.cleaned_data[name]
         return super().save(commit)
+
+
+def save_account(account: Account, data: QueryDict) -> AccountForm:
+    """Save what a valid form changes; return the form, which says whether it was.
+
+    Locked meanwhile, so that what another page saves comes before or after.
+    """
+    with transaction.atomic():
+        row = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        form = AccountForm(data, instance=row)
+        if form.is_valid():
+            form.save()
+    return form
+
+
+def overtaken(now: Any) -> str:
+    """Return what a person is told whose page did not show the field as it is now."""
+    shown = ", ".join(now) if isinstance(now, tuple) else str(now)
+    return gettext(
+        "Somebody else changed this meanwhile. It is now: %(now)s. What you entered is "
+        "not saved yet; save again to replace theirs."
+    ) % {"now": shown or gettext("empty")}
 
 
 def preference_field(preference: Preference[Any]) -> forms.Field:
@@ -94,6 +150,10 @@ class LinesField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, tuple) else value
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        before, after = self.prepare_value(initial) or "", data or ""
+        return lines(before) != lines(after)
+
     def clean(self, value: Any) -> tuple[str, ...]:
         """Return the entries, each once and in its one spelling."""
         found: dict[str, None] = {}
@@ -113,3 +173,8 @@ class LinesField(forms.CharField):
         if errors:
             raise forms.ValidationError(errors)
         return tuple(found)
+
+
+def lines(text: str) -> list[str]:
+    """Return what stands on the lines, however a browser ends and spaces them."""
+    return [line.strip() for line in text.splitlines() if line.strip()]

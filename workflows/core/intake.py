@@ -11,12 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
-from workflows.core.accounts import Account, User
-from workflows.core.connecting import allowed_hosts, connect_jira
+from workflows.core.accounts import Account
+from workflows.core.connecting import allowed_hosts
 from workflows.core.connections import JiraConnection
-from workflows.core.errors import AdminRequired
 from workflows.core.jira import InvalidBaseUrl, clean_base_url
-from workflows.core.secrets import SealError, Secret
+from workflows.core.secrets import Secret
 
 Kind = JiraConnection.Kind
 HOSTS_SHOWN = 8
@@ -25,21 +24,10 @@ CLOUD_HOSTS = ".atlassian.net"
 token_is_posted = sensitive_post_parameters("token")
 
 
-class CannotSeal(AdminRequired):
-    """The installation has no key to keep tokens with."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            _(
-                "Tokens cannot be stored on this installation: its SEAL_KEYS are "
-                "missing or wrong. Nothing was sent to Jira. Tell an administrator."
-            )
-        )
-
-
 class JiraIntakeForm(forms.Form):
-    """Where Jira is, and what opens it. ``hosts`` is empty while none is allowed.
+    """Where Jira is, and what opens it: its fields are what ``prove_token`` takes.
 
+    ``hosts`` is empty while none is allowed.
     account/_jira_intake.html lays it out; account/_no_jira.html is what to show while
     there are no hosts.
     """
@@ -110,20 +98,6 @@ class JiraIntakeForm(forms.Form):
             text = _("Jira Cloud needs your e-mail address with the token.")
             self.add_error("email", text)
         return data
-
-    def connect(self, *, by: User) -> JiraConnection:
-        """Connect with the valid form. Raises JiraProblem, CannotSeal."""
-        data = self.cleaned_data
-        try:
-            return connect_jira(
-                by=by,
-                kind=data["kind"],
-                base_url=data["base_url"],
-                email=data["email"],
-                token=data["token"],
-            )
-        except SealError:
-            raise CannotSeal from None
 
 
 def address_help(hosts: list[str]) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from workflows.core.accounts import Account
 from workflows.core.jira import InvalidBaseUrl
-from workflows.core.jira.addresses import HOST, LOOPBACK, split
+from workflows.core.jira.addresses import (
+    is_host,
+    is_link_local,
+    is_this_machine,
+    split,
+)
 from workflows.core.preferences import Preference, register
 
 ANY_BELOW = "*."
@@ -18,8 +24,9 @@ def clean_host(text: str) -> str:
     entry = text.strip()
     host = host_of(entry) if "://" in entry else entry.lower()
     name = host.removeprefix(ANY_BELOW)
+    check_may_be_listed(name)
     # Before lower() some letters are none that a host has.
-    if not entry.isascii() or not (HOST.fullmatch(name) or name in LOOPBACK):
+    if not entry.isascii() or not is_host(name):
         raise ValueError(
             _(
                 "that is not a host. Write it alone, without port and path, as in "
@@ -31,6 +38,21 @@ def clean_host(text: str) -> str:
             _("that would allow too much. Name at least two parts: *.example.com.")
         )
     return host
+
+
+def check_may_be_listed(name: str) -> None:
+    """Refuse what the client would never ask, or not here. Raises ValueError."""
+    if is_link_local(name):
+        raise ValueError(
+            _("that is a link-local address: tokens are sent to none. Leave it out.")
+        )
+    if is_this_machine(name) and not settings.JIRA_LOOPBACK:
+        raise ValueError(
+            _(
+                "that is the machine that Handrail runs on. Write the name that your "
+                "browser shows for Jira, or ask an administrator to set JIRA_LOOPBACK."
+            )
+        )
 
 
 def host_of(address: str) -> str:

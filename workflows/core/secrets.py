@@ -56,11 +56,13 @@ def keyring() -> MultiFernet:
         )
     try:
         return MultiFernet([Fernet(key) for key in settings.SEAL_KEYS])
-    except ValueError as error:
-        raise SealError(
-            "SEAL_KEYS holds a text that is not a key. Make one with "
-            "`manage.py seal_keys new`."
-        ) from error
+    except ValueError:
+        pass
+    # Outside the handler: the cause holds the key, which debug pages would show.
+    raise SealError(
+        "SEAL_KEYS holds a text that is not a key. Make one with "
+        "`manage.py seal_keys new`."
+    )
 
 
 def seal(secret: Secret) -> str:

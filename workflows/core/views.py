@@ -23,7 +23,7 @@ from django_stubs_ext import StrOrPromise
 from workflows.core.accounts import Account, User
 from workflows.core.connecting import revoke_connection
 from workflows.core.connections import ConnectionStatus, JiraConnection
-from workflows.core.forms import AccountForm, ProfileForm
+from workflows.core.forms import AccountForm, ProfileForm, save_account
 from workflows.core.http import SeeOther, UserRequest, see_other
 from workflows.core.moves import Move
 
@@ -67,11 +67,13 @@ def account_settings(request: UserRequest) -> HttpResponse:
     account = get_object_or_404(
         Account.objects.visible_to(request.user), pk=request.user.account_id
     )
-    form = AccountForm(request.POST or None, instance=account)
-    if request.method == "POST" and form.is_valid():
-        form.save()
-        messages.success(request, _("The account's settings are saved."))
-        return see_other("account_settings")
+    if request.method == "POST":
+        form = save_account(account, request.POST)
+        if form.is_valid():
+            messages.success(request, _("The account's settings are saved."))
+            return see_other("account_settings")
+    else:
+        form = AccountForm(instance=account)
     status = 422 if form.is_bound else 200
     return render(request, "account/settings.html", {"form": form}, status=status)
 
@@ -118,8 +120,9 @@ def connection_revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     own = JiraConnection.objects.owned_by(request.user).defer("token")
     if revoke_connection(get_object_or_404(own, pk=pk), by=request.user):
         text = _(
-            "The connection is revoked, and Handrail has forgotten its token. If you "
-            "made the token for Handrail alone, delete it in Jira too."
+            "The connection is revoked, and Handrail has forgotten its token; only an "
+            "upload that is running uses it to its end. If you made the token for "
+            "Handrail alone, delete it in Jira too."
         )
         messages.success(request, text)
     else:

@@ -241,6 +241,9 @@ def field(
         attrs["aria_describedby"] = " ".join(described)
     optional = attrs.pop("optional", True) and not bound.field.required
     named = {name.replace("_", "-"): value for name, value in attrs.items()}
+    control = "" if kind == "group" else bound.as_widget(attrs=named)
+    if bound.field.show_hidden_initial:
+        control += bound.as_hidden(only_initial=True)
     return {
         "field": bound,
         "kind": kind,
@@ -249,7 +252,7 @@ def field(
         "optional": optional,
         "css": css,
         "described": " ".join(described),
-        "control": "" if kind == "group" else bound.as_widget(attrs=named),
+        "control": control,
     }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from workflows.core.jira.errors import InvalidBaseUrl, InvalidIssueKey
@@ -14,9 +16,10 @@ KEY = re.compile(r"[A-Z][A-Z0-9_]+-[1-9][0-9]*", re.ASCII)
 LONGEST_KEY = 255
 LONGEST_URL = 2000
 PORTS = {"https": 443, "http": 80}
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 HOST = re.compile(rf"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*")
+# What systems read as a number and not as a name: 127.1, 2130706433 or 0x7f.1.
+NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 # No escapes: what they stand for would be read differently by every server on the way.
 PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 
@@ -50,10 +53,11 @@ def clean_base_url(text: str, *, allowed: Sequence[str]) -> str:
             )
         )
     path = parts.path.rstrip("/")
-    if not (host == "::1" or HOST.fullmatch(host)) or not PATH.fullmatch(path):
+    check_machine(host)
+    if not is_host(host) or not PATH.fullmatch(path):
         raise InvalidBaseUrl
     listed = {entry.strip().lower() for entry in allowed}
-    if parts.scheme != "https" and not (host in LOOPBACK and host in listed):
+    if parts.scheme != "https" and not (is_this_machine(host) and host in listed):
         raise InvalidBaseUrl(
             _(
                 "Jira's address has to begin with https://, or else the token could be "
@@ -98,10 +102,63 @@ def is_allowed(host: str, listed: set[str]) -> bool:
     return host in listed
 
 
+# --- which machine a host is ----------------------------------------------------------
+def check_machine(host: str) -> None:
+    """Refuse what listens for the machine itself alone. Raises InvalidBaseUrl."""
+    if is_link_local(host):
+        raise InvalidBaseUrl(
+            _(
+                "This is a link-local address, and tokens are sent to none. Nothing "
+                "was sent. Enter the address that your browser shows for Jira."
+            )
+        )
+    if is_this_machine(host) and not settings.JIRA_LOOPBACK:
+        raise InvalidBaseUrl(
+            _(
+                "This is the machine that Handrail runs on, where it looks for no "
+                "Jira. Nothing was sent. Enter the address that your browser shows for "
+                "Jira, or ask an administrator to set JIRA_LOOPBACK."
+            )
+        )
+
+
+def is_host(host: str) -> bool:
+    """Tell a name or an IPv4 address in its usual spelling; of IPv6, ::1 alone."""
+    if host == "::1":
+        return True
+    known = address_of(host) is not None or not NUMBER.fullmatch(host)
+    return known and HOST.fullmatch(host) is not None
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell Handrail's own machine, by what is written: no name is looked up."""
+    address = address_of(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def is_link_local(host: str) -> bool:
+    """Tell 169.254.0.0/16, where clouds tell machines their secrets, and fe80::/10."""
+    address = address_of(host)
+    return address is not None and address.is_link_local
+
+
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that a host is written as, None for a name."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
 def is_loopback(base_url: str) -> bool:
-    return urlsplit(base_url).hostname in LOOPBACK
+    return is_this_machine(urlsplit(base_url).hostname or "")
 
 
+# --- issues ---------------------------------------------------------------------------
 def check_key(text: str, *, base_url: str = "") -> str:
     """Return the issue's key. Raises InvalidIssueKey.
 

@@ -27,6 +27,7 @@ from workflows.core.jira.errors import (
     NotJira,
     ProxyRefused,
     ReplyLost,
+    UpstreamUnavailable,
 )
 from workflows.core.jira.explaining import Answer, explain_answer, explain_network
 from workflows.core.jira.reading import (
@@ -39,12 +40,12 @@ from workflows.core.jira.reading import (
     as_person,
     read,
 )
-from workflows.core.jira.upload import Upload, escaped
+from workflows.core.jira.upload import REPLY_SECONDS, Upload, escaped
 
 log = logging.getLogger("handrail.jira")
 TIMEOUT = httpx.Timeout(30, connect=10)
-# Jira stores and scans a large file before it answers.
-UPLOAD_TIMEOUT = httpx.Timeout(60, connect=10, read=300)
+# Who stops an upload that is stuck on its way waits no longer than for a request.
+UPLOAD_TIMEOUT = httpx.Timeout(30, connect=10, read=REPLY_SECONDS)
 MOST_BYTES = 1024 * 1024  # of any answer
 # What they say at DEBUG: whole addresses, and every header of the answers.
 LOUD = ("httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
@@ -131,8 +132,9 @@ class Jira:
 
         ``progress`` is told how many bytes of it have gone. What it raises breaks the
         connection off, so that Jira keeps nothing, and passes through. Raises ReplyLost
-        when only the answer is missing. Before every try ask ``find_attachment``: other
-        failures too can come from something between here and a Jira that took the file.
+        when all of it has gone, and the answer is missing or tells of a failure: Jira
+        may have the file, or be storing it still. Ask ``find_attachment`` before every
+        try, and after an answer that is odd: it is the issue that counts.
         """
         upload = Upload(file, name=name, size=size, progress=progress)
         data = self._ask(f"/issue/{check_key(key)}/attachments", upload=upload)
@@ -174,9 +176,11 @@ class Jira:
             answer = self._exchange(request)
             outcome = str(answer.status)
             problem = explain_answer(answer, of_issue=path.startswith("/issue/"))
+            if is_whole(upload) and isinstance(problem, UpstreamUnavailable):
+                # It may come from a proxy that gave up while Jira goes on storing.
+                problem = ReplyLost(retry_after=problem.retry_after)
         except httpx.HTTPError as error:
-            lost = upload is not None and upload.whole
-            problem = ReplyLost() if lost else explain_network(error)
+            problem = ReplyLost() if is_whole(upload) else explain_network(error)
             outcome = problem.code
         finally:
             taken = (time.monotonic() - started) * 1000
@@ -192,6 +196,11 @@ class Jira:
         with closing(self._client.send(request, stream=True)) as response:
             body = first_bytes(response)
         return Answer(response.status_code, response.headers, body)
+
+
+def is_whole(upload: Upload | None) -> bool:
+    """Has all of a file gone, so that Jira may have it, whatever comes back?"""
+    return upload is not None and upload.whole
 
 
 def new_client(credentials: Credentials, trusted: ssl.SSLContext) -> httpx.Client:

@@ -76,6 +76,14 @@ class Forbidden(JiraProblem, UserFixable):
     )
 
 
+class RequestRefused(JiraProblem, AdminRequired):
+    code = "request_refused"
+    words = _(
+        "Jira refused what it was asked. Nothing here is lost. Try again; if it stays "
+        "so, ask Jira's administrator."
+    )
+
+
 class NotFound(JiraProblem, UserFixable):
     code = "not_found"
     words = _(
@@ -138,8 +146,9 @@ class ReplyLost(PassingProblem):
 
     code = "reply_lost"
     words = _(
-        "The file was sent, but Jira's reply was lost: it may be attached already. It "
-        "is kept here. Look at the issue's attachments before it is sent again."
+        "The file was sent, but Jira has not confirmed it: it may be attached already, "
+        "or in a while. It is kept here. Look at the issue's attachments before it is "
+        "sent again."
     )
 
 

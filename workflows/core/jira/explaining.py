@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from urllib.request import getproxies, proxy_bypass
 
 import h11
 import httpx
 from django.utils.translation import gettext as _
 
+from workflows.core.jira.addresses import is_loopback
 from workflows.core.jira.errors import (
     ArtifactTooLarge,
     CaptchaRequired,
@@ -31,6 +33,7 @@ from workflows.core.jira.errors import (
     NotJira,
     ProxyRefused,
     RateLimited,
+    RequestRefused,
     SsoRedirect,
     TimedOut,
     UpstreamUnavailable,
@@ -77,11 +80,24 @@ def explain_answer(answer: Answer, *, of_issue: bool) -> JiraProblem | None:
         return NotFound()
     if status in PLAIN:
         return PLAIN[status]()
+    # Who asks for an issue knows already that it is a Jira.
+    if of_issue and status >= 400:
+        return refused_with(status)
     return NotJira(
         _(
             "Something answers at this address, but not as Jira does (status "
             "%(status)s). Nothing here is lost. Check the address, with its path, and "
             "the kind of Jira."
+        )
+        % {"status": status}
+    )
+
+
+def refused_with(status: int) -> RequestRefused:
+    return RequestRefused(
+        _(
+            "Jira refused this (status %(status)s). Nothing here is lost. Try again; "
+            "if it stays so, tell Jira's administrator the status."
         )
         % {"status": status}
     )
@@ -126,15 +142,31 @@ def explain_network(error: httpx.HTTPError) -> JiraProblem:
     if due_to(ssl.SSLCertVerificationError):
         return CertificateUntrusted()
     if due_to(socket.gaierror):
-        return HostNotFound()
+        return HostNotFound(without_proxy(error))
     if isinstance(error, httpx.TimeoutException):
         return TimedOut()
     cut = due_to(ssl.SSLEOFError, ConnectionResetError)
     if isinstance(error, httpx.ConnectError) and not cut:
-        return no_https() if due_to(ssl.SSLError) else ConnectionRefused()
+        if due_to(ssl.SSLError):
+            return no_https()
+        return ConnectionRefused(without_proxy(error))
     if due_to(h11.RemoteProtocolError):
         return NotJira()
     return ConnectionLost()
+
+
+def without_proxy(error: httpx.HTTPError) -> str | None:
+    """Return words for a proxy that is not there, None where none is on the way."""
+    url = error.request.url
+    proxies = getproxies()
+    by_proxy = "all" in proxies or url.scheme in proxies
+    if not by_proxy or is_loopback(str(url)) or proxy_bypass(url.host):
+        return None
+    return _(
+        "The proxy on the way to Jira cannot be reached. Nothing was sent. Try again "
+        "after a while; if it stays so, ask an administrator to check HTTPS_PROXY and "
+        "ALL_PROXY."
+    )
 
 
 def explain_proxy(error: httpx.ProxyError) -> ProxyRefused:

@@ -11,6 +11,12 @@ from workflows.core.jira.addresses import KEY
 from workflows.core.jira.errors import AttachmentsDisabled, NotJira
 
 T = TypeVar("T")
+# What columns take. Jira itself ends a summary at as many letters; its numbers for
+# attachments and the keys of its projects are far shorter.
+LONGEST_SUMMARY = 255
+LONGEST_KEY = 80
+LONGEST_ID = 40
+LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """An issue as its key stands today; ``url`` is its page."""
+    """An issue as its key stands today; ``url`` is its page.
+
+    The summary is what can be shown of it, on one line.
+    """
 
     key: str
     summary: str
@@ -63,18 +72,19 @@ def as_person(data: Any) -> Person:
 
 def as_issue(data: Any, *, base_url: str) -> Issue:
     key, fields = text(data["key"]), data["fields"]
-    if not KEY.fullmatch(key):
+    if not KEY.fullmatch(key) or len(key) > LONGEST_KEY:
         raise ValueError
     # Without the list nobody could tell whether a lost reply meant success.
     if "attachment" not in fields:
         raise AttachmentsDisabled
     attachments = tuple(as_attachment(found) for found in fields["attachment"])
-    return Issue(key, text(fields["summary"]), f"{base_url}/browse/{key}", attachments)
+    summary = printable(text(fields["summary"]))[:LONGEST_SUMMARY]
+    return Issue(key, summary, f"{base_url}/browse/{key}", attachments)
 
 
 def as_attachment(data: Any) -> Attachment:
     return Attachment(
-        id=str(data["id"]),
+        id=attachment_id(data["id"]),
         filename=text(data["filename"]),
         size=number(data["size"]),
         created=moment(data["created"]),
@@ -92,7 +102,19 @@ def as_limit(data: Any) -> int | None:
     if data["enabled"] is False:
         raise AttachmentsDisabled
     limit = data.get("uploadLimit")
-    return None if limit is None else number(limit)
+    if limit is None:
+        return None
+    if number(limit) < 0:
+        raise ValueError
+    return min(number(limit), LARGEST)
+
+
+def attachment_id(value: Any) -> str:
+    """Return what Jira calls a file. Cut short it would be another's: none is cut."""
+    found = str(value) if type(value) is int else text(value)
+    if not 0 < len(found) <= LONGEST_ID or not found.isprintable():
+        raise ValueError
+    return found
 
 
 def person_id(data: Any) -> str:
@@ -104,6 +126,11 @@ def text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def printable(value: str) -> str:
+    """Return it as pages can show it and columns take it."""
+    return "".join(c if c.isprintable() else " " for c in value).strip()
 
 
 def number(value: Any) -> int:

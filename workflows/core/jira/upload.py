@@ -9,6 +9,8 @@ from typing import BinaryIO
 from workflows.core.jira.errors import FileUnreadable
 
 CHUNK = 1024 * 1024
+# Jira stores and scans a large file before it answers.
+REPLY_SECONDS = 300
 # The TLS socket copies what is left of a piece after each record of 16 KiB.
 PIECE = 64 * 1024
 # RFC 7578 leaves open how to escape these; browsers do it by percent. The backslash

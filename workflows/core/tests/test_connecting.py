@@ -11,13 +11,14 @@ from tests.conftest import make_user
 from tests.jira import EMAIL, TOKEN
 from tests.services import free_port
 from workflows.core import jira as problems
-from workflows.core.connecting import NotActive, connect_jira, open_jira
+from workflows.core.connecting import NotActive, open_jira
 from workflows.core.connections import JiraConnection
 from workflows.core.jira import JiraProblem, Kind
 from workflows.core.moves import Move
 from workflows.core.secrets import SealError, Secret, unseal
 from workflows.core.tests.make import (
     allow_hosts,
+    connect_jira,
     make_connection_to,
 )
 from workflows.core.tests.test_connection_machine import finish
@@ -125,6 +126,14 @@ def test_what_jira_refuses_leaves_nothing(server, alice, name):
     assert not Move.objects.exists()
 
 
+def test_an_account_that_is_shut_out_hears_of_no_project(server, alice):
+    server.fails("/myself", status=403)
+    words = "does not let its account in. The token was not kept. Connect another"
+    with pytest.raises(problems.Forbidden, match=words) as caught:
+        connect(server, alice)
+    assert "project" not in str(caught.value)
+
+
 BEFORE = {
     "a host that is not allowed": ({"base_url": "https://127.0.0.1"}, "InvalidBaseUrl"),
     "no address": ({"base_url": "jira"}, "InvalidBaseUrl"),
@@ -230,6 +239,17 @@ def test_a_host_that_is_not_allowed_any_more_gets_no_token(server, alice):
         open_jira(made).__enter__()
     assert not server.requests
     assert JiraConnection.objects.get().status == "connected"
+
+
+def test_this_machine_gets_no_token_unless_the_operator_lets_it(
+    server, alice, settings
+):
+    made = make_connection_to(server, alice)
+    settings.JIRA_LOOPBACK = False
+    for ask in (lambda: connect(server, alice), open_jira(made).__enter__):
+        with pytest.raises(problems.InvalidBaseUrl, match="JIRA_LOOPBACK"):
+            ask()
+    assert not server.requests
 
 
 def test_without_its_key_a_token_is_not_used(server, alice, settings):

@@ -19,7 +19,6 @@ from tests.conftest import make_user, signed_in
 from tests.jira import TOKEN
 from workflows.core.connecting import (
     NotActive,
-    connect_jira,
     expire_connection,
     open_jira,
     revoke_connection,
@@ -31,6 +30,7 @@ from workflows.core.secrets import SealError, Secret, sealed_columns, unseal
 from workflows.core.tests.make import (
     CONNECTION_TOKEN,
     allow_hosts,
+    connect_jira,
     make_connection,
     make_connection_to,
 )

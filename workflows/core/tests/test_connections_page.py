@@ -103,7 +103,12 @@ def test_one_click_and_the_token_is_gone(alice):
     assert (response.status_code, response.headers["Location"]) == (303, PAGE)
     assert (reread(row).status, reread(row).token) == ("revoked", "")
     assert reread(other).status == "connected"
-    assert "Handrail has forgotten its token" in client.get(PAGE).text
+    page = client.get(PAGE).text
+    assert "Handrail has forgotten its token" in page
+    assert "an upload that is running uses it to its end" in page
+    # So does the question of the other one.
+    assert "An upload that is running ends first" in page
+    assert "at once" not in page
     assert [move.actor for move in row.moves()] == [alice, alice]
 
 

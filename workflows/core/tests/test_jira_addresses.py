@@ -64,7 +64,6 @@ def test_an_address_has_one_spelling(text, clean):
                 "https://jira..example.com",
                 "https://-jira.example.com",
                 "https://jira_1.corp.example",
-                "https://[fe80::1%25eth0]",
                 "https://jira.example.com/jira/../admin",
                 "https://jira.example.com/./jira",
                 "https://jira.example.com//jira",
@@ -73,6 +72,13 @@ def test_an_address_has_one_spelling(text, clean):
                 "https://jira.example.com/" + "a" * 2000,
                 "https://" + "a." * 200 + "corp.example",
                 "https://" + "a" * 64 + ".corp.example",
+                "https://999.1.1.1",
+                "https://127.1",
+                "https://2130706433",
+                "https://0x7f.1",
+                "https://jira.0x7f000001",
+                "https://010.0.0.7",
+                "https://[2001:db8::1]",
             )
         ],
         *[
@@ -102,6 +108,16 @@ def test_an_address_has_one_spelling(text, clean):
         ("https://a.jira.example.com", "not on the list"),
         ("https://10.0.0.8", "not on the list"),
         ("https://[::1]", "not on the list"),
+        *[
+            (f"{scheme}://{host}", "link-local")
+            for scheme in ("http", "https")
+            for host in (
+                "169.254.169.254",
+                "[fe80::1]:8443/jira",
+                "[fe80::1%25eth0]",
+                "[::ffff:169.254.169.254]",
+            )
+        ],
     ],
 )
 def test_an_address_that_is_refused(text, words):
@@ -124,6 +140,33 @@ def test_http_only_to_this_machine_and_only_where_listed(text, host, clean):
     assert clean_base_url(text, allowed=[host]) == clean
     with pytest.raises(InvalidBaseUrl, match="https://"):
         clean_base_url(text, allowed=["*", "*.0.0.1", "jira.example.com"])
+
+
+THIS_MACHINE = (
+    "localhost LOCALHOST:8080/jira a.b.localhost 127.0.0.1:6379 127.8.9.1 0.0.0.0 "
+    "[::1] [::]:80 [0:0:0:0:0:0:0:1] [::ffff:127.0.0.1] [::ffff:7f00:1] [::1%25lo]"
+)
+THIS_MACHINE_LISTED = (
+    "localhost *.localhost *.b.localhost 127.0.0.1 127.8.9.1 0.0.0.0 ::1 :: "
+    "::ffff:127.0.0.1"
+)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("place", THIS_MACHINE.split())
+def test_this_machine_is_asked_only_where_the_operator_lets_it(settings, scheme, place):
+    settings.JIRA_LOOPBACK = False
+    text = f"{scheme}://{place}"
+    words = r"machine that Handrail runs on.*Nothing was sent.*JIRA_LOOPBACK\.$"
+    with pytest.raises(InvalidBaseUrl, match=words):
+        clean_base_url(text, allowed=THIS_MACHINE_LISTED.split())
+
+
+def test_what_is_named_like_this_machine_is_another(settings):
+    settings.JIRA_LOOPBACK = False
+    for host in ("localhost.example.com", "127.0.0.1.example.com", "mylocalhost"):
+        url = f"https://{host}"
+        assert clean_base_url(url, allowed=[host]) == url
 
 
 def test_a_star_alone_allows_nothing():

@@ -22,6 +22,7 @@ from workflows.core.jira import (
     NotJira,
     ProxyRefused,
     RateLimited,
+    RequestRefused,
     SsoRedirect,
     TimedOut,
     UpstreamUnavailable,
@@ -138,8 +139,14 @@ def failing(kind, words="", *, code=None):
         ({"status": 407}, ProxyRefused, "proxy_refused", "proxy", AdminRequired),
         ({"status": 408}, TimedOut, "timed_out", "in time", Temporary),
         *(
-            ({"status": status}, NotJira, "not_jira", f"(status {status})", UserFixable)
-            for status in (400, 405, 418)
+            (
+                {"status": status},
+                RequestRefused,
+                "request_refused",
+                rf"Jira refused this (status {status}). Nothing here is lost.",
+                AdminRequired,
+            )
+            for status in (400, 405, 410, 415, 418)
         ),
         ({"status": 204, "body": b""}, NotJira, "not_jira", "address", UserFixable),
     ],
@@ -201,10 +208,11 @@ def test_what_is_no_limit(server, jira, body):
         jira.upload_limit()
 
 
-def test_a_missing_interface_is_no_missing_issue(server, jira):
+@pytest.mark.parametrize("status", [400, 404, 405, 418])
+def test_a_missing_interface_is_no_missing_issue(server, jira, status):
     for ask_for in (jira.myself, jira.upload_limit):
-        server.fails(status=404, body=b"<html>No such page")
-        with failing(NotJira, "(status 404)"):
+        server.fails(status=status, body=b"<html>No such page")
+        with failing(NotJira, f"(status {status})", code="not_jira"):
             ask_for()
 
 
@@ -284,8 +292,8 @@ def test_every_problem_has_a_code_of_its_own_and_says_what_is_kept():
         if isinstance(each, type) and issubclass(each, JiraProblem)
     ]
     found.remove(JiraProblem)
-    assert len(found) == 21
-    assert len({each.code for each in found}) == 21
+    assert len(found) == 22
+    assert len({each.code for each in found}) == 22
     for each in found:
         text = str(each())
         kept = ("is lost", "is kept", "was sent", "was attached")

@@ -64,18 +64,52 @@ def test_an_entry_has_one_spelling(text, host):
                 "https://*.example.com:port",
                 "ftp://jira.example.com",
                 "a" * 64 + ".example.com",
+                "*.0.0.1",
+                "127.1",
+                "2130706433",
+                "0x7f000001",
+                "jira.0x7f",
+                "010.0.0.7",
+                "999.1.1.1",
+                "1.2.3.4.5",
+                "2001:db8::1",
             )
         ],
         ("http://jira.example.com", "begin with https://"),
         ("*.com", TOO_MUCH),
         ("*.localhost", TOO_MUCH),
-        ("*.0.0.1", TOO_MUCH),
+        ("*.10.0.0.1", TOO_MUCH),
+        *[
+            (text, "link-local")
+            for text in (
+                "169.254.169.254",
+                "fe80::1",
+                "::ffff:169.254.0.1",
+                "FE80::1%1",
+            )
+        ],
     ],
 )
 def test_what_is_no_host_is_refused_in_words(text, words):
     with pytest.raises(ValueError, match=words) as caught:
         clean_host(text)
     assert str(caught.value).endswith(".")
+
+
+THIS_MACHINE = (
+    "localhost LOCALHOST jira.localhost *.jira.localhost 127.0.0.1 127.8.9.1 0.0.0.0 "
+    "::1 :: 0:0:0:0:0:0:0:1 ::ffff:127.0.0.1 ::ffff:7f00:1 https://localhost:8443/jira "
+    "https://[::ffff:0.0.0.0]"
+)
+
+
+@pytest.mark.parametrize("text", THIS_MACHINE.split())
+def test_this_machine_is_listed_only_where_the_operator_lets_it(settings, text):
+    settings.JIRA_LOOPBACK = False
+    with pytest.raises(
+        ValueError, match=r"machine that Handrail runs on.*_LOOPBACK\.$"
+    ):
+        clean_host(text)
 
 
 @pytest.mark.parametrize("entry", ["jira.example.com", "*.example.com", "localhost"])
@@ -139,8 +173,18 @@ def test_what_is_wrong_names_its_line_and_what_was_typed_stays(mona, account):
 
 @pytest.mark.parametrize("text", ["a.example\n" * 501, "a.example\0"])
 def test_a_list_is_not_endless_and_has_no_odd_letters(account, text):
-    form = AccountForm({"name": "Acme", "time_zone": "UTC", FIELD: text})
+    data = {"name": "Acme", "time_zone": "UTC", FIELD: text}
+    form = AccountForm(data, instance=account)
     assert FIELD in form.errors
+
+
+def test_the_page_says_that_this_machine_is_not_for_tokens(mona, account, settings):
+    settings.JIRA_LOOPBACK = False
+    refused = save(signed_in(mona), "jira.example.com\n127.0.0.1")
+    assert refused.status_code == 422
+    assert "Line 2, “127.0.0.1”: that is the machine" in refused.text
+    account.refresh_from_db()
+    assert allowed_hosts(account) == []
 
 
 def test_a_technician_does_not(alice, account):

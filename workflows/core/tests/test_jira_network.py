@@ -248,6 +248,28 @@ def test_a_proxy_that_cannot_be_used(monkeypatch, proxy):
         ask("https://jira.example.com")
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "all_proxy"])
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [("127.0.0.1", ConnectionRefused), ("no-such-proxy.invalid", HostNotFound)],
+)
+def test_a_proxy_that_is_away(monkeypatch, name, place, kind):
+    monkeypatch.setenv(name, f"http://joe:proxy-password@{place}:{free_port()}")
+    with failing(kind, "The proxy on the way to Jira cannot be reached") as caught:
+        ask("https://jira.example.com")
+    assert "HTTPS_PROXY" in str(caught.value)
+    assert "proxy-password" not in str(caught.value)
+
+
+def test_a_proxy_is_not_blamed_where_it_is_not_asked(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", "no-such-host.invalid")
+    with failing(HostNotFound, "No host of this name"):
+        ask("https://no-such-host.invalid")
+    with failing(ConnectionRefused, "Nothing accepts"):
+        ask(f"https://127.0.0.1:{free_port()}")
+
+
 def test_no_proxy_to_this_machine(monkeypatch, server):
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port()}")
     with Jira(server.credentials(), ca_file=server.ca_file) as jira:

@@ -8,12 +8,14 @@ import pickle
 import pytest
 from cryptography.fernet import Fernet
 from django.db import connection, transaction
+from django.views.debug import ExceptionReporter
 
 from tests.kit.models import Parcel
 from workflows.core.secrets import SealedField, SealError, Secret, seal, unseal
 from workflows.core.tests.make import make_parcel
 
 PASSWORD = "hunter2-ünïcode-🔑"
+NO_KEY = "planted-no-key"
 
 
 def test_what_is_sealed_is_unreadable_and_comes_back_whole():
@@ -63,6 +65,17 @@ def test_a_text_that_is_no_key_is_named_but_not_shown(settings, key):
     with pytest.raises(SealError, match="not a key") as caught:
         seal(Secret(PASSWORD))
     assert not key or key not in str(caught.value)
+
+
+def test_what_stands_among_the_keys_is_on_no_debug_page(settings):
+    settings.SEAL_KEYS = [Fernet.generate_key().decode(), NO_KEY]
+    with pytest.raises(SealError) as caught:
+        seal(Secret(PASSWORD))
+    page = ExceptionReporter(
+        None, caught.type, caught.value, caught.tb
+    ).get_traceback_html()
+    assert "SEAL_KEYS holds a text that is not a key" in page
+    assert NO_KEY not in page
 
 
 def test_another_key_does_not_open_it(settings):

@@ -57,13 +57,14 @@ def test_debug_starts_with_nothing_set(start):
 ASK = """
 from django.conf import settings as s
 print(s.ALLOWED_HOSTS, s.DEBUG, s.HTTPS, s.SESSION_COOKIE_SECURE, s.LOG_FORMAT)
+print(s.JIRA_LOOPBACK)
 """
 
 
 def test_production_is_safe_unless_told_otherwise(start):
     done = start("shell", "--no-imports", "-c", ASK, **PRODUCTION)
     hosts = "['handrail.example.com', 'handrail.example.org']"
-    assert done.stdout.strip() == f"{hosts} False True True json", done.stderr
+    assert done.stdout.strip() == f"{hosts} False True True json\nFalse", done.stderr
 
 
 LOG = """
@@ -143,7 +144,9 @@ def test_a_start_uses_them_and_the_environment_has_the_last_word(
 ):
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     write_environment()
-    done = start("shell", "--no-imports", "-c", ASK + USE, ALLOWED_HOSTS="here.example")
-    settings, used = done.stdout.splitlines()
+    told = {"ALLOWED_HOSTS": "here.example", "JIRA_LOOPBACK": "1"}
+    done = start("shell", "--no-imports", "-c", ASK + USE, **told)
+    settings, loopback, used = done.stdout.splitlines()
     assert settings == "['here.example'] False False False text"
+    assert loopback == "True"
     assert used == "sealed and read"

@@ -57,6 +57,8 @@ class Part:
                 self.begin(row, report)
         except WorkflowSession.DoesNotExist:
             raise NotNow(_("The case of this job was deleted.")) from None
+        except CaseProblem as problem:  # as it would be told on its page
+            raise NotNow(str(problem)) from None
 
 
 def moved_on() -> NotNow:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from django.conf import settings
 from django.db import transaction
 
 from jobs.actions.run import Run
@@ -23,8 +23,10 @@ from workflows.support.actions.cases import (
 )
 from workflows.support.actions.ending import Part
 from workflows.support.actions.reporting import FETCH, unique_key
+from workflows.support.actions.sizes import largest_archive
 from workflows.support.collecting.collector import Collector, Fetched, Progress, Report
 from workflows.support.collecting.problems import (
+    ArchiveNotFound,
     ArchiveTooLarge,
     FetchCanceled,
     FetchTimedOut,
@@ -34,8 +36,6 @@ from workflows.support.models import Artifact, Host, SosReportState, WorkflowSes
 from workflows.support.models.report import RunStatus
 from workflows.support.problems import FetchFailed, MissingFetchReference
 from workflows.support.products import product_kind
-
-MIB = 1024**2
 
 
 # --- asked for ------------------------------------------------------------------------
@@ -71,9 +71,8 @@ def fetch(run: Run) -> None:
     promised = Report(
         report.archive_name, report.archive_size or 0, report.archive_sha256
     )
-    most = settings.SUPPORT_LARGEST_MIB * MIB
-    if promised.size > most:
-        raise ArchiveTooLarge(promised.size, most)
+    if promised.size > largest_archive():
+        raise ArchiveTooLarge(promised.size, largest_archive())
     stem = f"{run.job.pk}."
     archives.drop_partials(stem)
     host, run_id = cast(Host, case.host), report.fetch_reference
@@ -120,7 +119,7 @@ def complete(
 
 
 def remove(collector: Collector, run_id: str) -> None:
-    """Remove what was fetched from its host, if that can be: it does so in a day."""
+    """Remove what was fetched from its host, if that can be: else it stays a day."""
     with suppress(Problem):
         collector.remove(run_id)
 
@@ -133,10 +132,13 @@ PART = Part(
     words={problem.code: problem.words for problem in (FetchCanceled, FetchTimedOut)},
     unknown=FetchFailed,
 )
+# Nothing is left to be fetched: the page leads to another report.
+NOT_THERE = replace(PART, fail=SosReportState.not_there)
 
 
 def fetch_ended(job: Job, code: str) -> None:
-    PART.ended(job, code)
+    part = NOT_THERE if code == ArchiveNotFound.code else PART
+    part.ended(job, code)
     # A worker that was killed could not; on another machine it is done in a day.
     drop = partial(archives.drop_partials, f"{job.pk}.")
     transaction.on_commit(drop, robust=True)

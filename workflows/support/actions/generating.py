@@ -18,6 +18,7 @@ from workflows.core.accounts import User
 from workflows.support.actions.cases import (
     DONE,
     case_and_report,
+    fail_case,
     gated,
     require_report,
     require_rest,
@@ -29,7 +30,7 @@ from workflows.support.collecting.options import ReportOptions
 from workflows.support.collecting.problems import Canceled, TimedOut
 from workflows.support.models import Host, SosReportState, WorkflowSession
 from workflows.support.models.report import RunStatus
-from workflows.support.problems import GenerateFailed
+from workflows.support.problems import GenerateFailed, HostNotReady
 from workflows.support.products import product_kind
 
 LONGEST_SECONDS = 7200  # that a host gives a report
@@ -42,27 +43,33 @@ def generate_sosreport(
     """Have a report made, once somebody has agreed to what it contains.
 
     A second click finds the first one's job (``is_new`` is False) and changes nothing.
-    Raises ProductFirst; TransitionNotAllowed when the case is elsewhere, its archive is
-    on the way, or it is one that is brought along.
+    Raises ProductFirst; HostNotReady, for which the case fails; TransitionNotAllowed
+    when the case is elsewhere, its archive is on the way, or is brought along.
     """
     if not consent:
         raise ValueError("nobody has agreed to what a report contains")
-    with gated(case, by=by), transaction.atomic():
-        # Whoever ends a job, or tries it again, locks the job before the case.
-        job = start_job(GENERATE, case, by=by, unique=unique_key(GENERATE, case))
-        if job.is_new:
-            with case_and_report(case.pk, by=by) as (row, report):
-                report.consented_by, report.consented_at = by, timezone.now()
-                report.options = asdict(options)
-                begin(row, report)
+    try:
+        with gated(case, by=by), transaction.atomic():
+            # Whoever ends a job, or tries it again, locks the job before the case.
+            job = start_job(GENERATE, case, by=by, unique=unique_key(GENERATE, case))
+            if job.is_new:
+                with case_and_report(case.pk, by=by) as (row, report):
+                    report.consented_by, report.consented_at = by, timezone.now()
+                    report.options = asdict(options)
+                    begin(row, report)
+    except HostNotReady as problem:
+        fail_case(case.pk, problem.code, str(problem), by=by)
+        raise
     return job
 
 
 def begin(row: WorkflowSession, report: SosReportState) -> None:
-    """Raises ProductFirst, TransitionNotAllowed."""
+    """Raises ProductFirst, HostNotReady, TransitionNotAllowed."""
     require_report(row)
     if row.host is None or row.host.transport == Host.Transport.UPLOAD:
         raise TransitionNotAllowed(_("The archive of this case is brought along."))
+    if row.host.unconfirmed:  # it was changed since it was chosen
+        raise HostNotReady
     if report.generation_status == RunStatus.RUNNING:
         report.not_generated()  # by a job that is gone without a word
     require_rest(row, report)
@@ -105,6 +112,7 @@ def next_run(run: Run, report: SosReportState, collector: Collector) -> str:
     """
     if report.run_id:
         collector.clear(report.run_id)
+        run.checkpoint()
     run_id = uuid4().hex
     with run.fenced():
         SosReportState.objects.filter(pk=report.pk).update(run_id=run_id)

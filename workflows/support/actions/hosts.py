@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
 from ipaddress import ip_address
@@ -22,6 +23,8 @@ from workflows.support.products import product_kind
 
 if TYPE_CHECKING:
     from asyncssh import SSHKey
+
+log = logging.getLogger("handrail.support")
 
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 USERNAME = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
@@ -153,6 +156,7 @@ def add_host(
     row.private_key = made_key() if private_key is None else check_key(private_key)
     with transaction.atomic():
         row.save(force_insert=True)
+    log.info("host %s was added by user %s", row.pk, by.pk)
     return row
 
 
@@ -188,24 +192,30 @@ def change_host(
     key = made_key() if new_key else private_key and check_key(private_key)
     with transaction.atomic():
         row: Host = Host.objects.select_for_update().get(pk=host.pk)
-        if (row.address, row.port) != (address, port):
+        moved = (row.address, row.port) != (address, port)
+        if moved:
             row.host_key = ""
         row.name, row.address, row.port, row.username = name, address, port, username
         if key:
             row.private_key = key
         row.save()
+    change = "moved" if moved else "changed"
+    log.info("host %s was %s by user %s", row.pk, change, by.pk)
     return row
 
 
 def retire_host(host: Host, *, by: User) -> None:
     """Offer it no more; the cases that were made of it keep it."""
     rows = Host.objects.filter(pk=host.pk, retired_at__isnull=True)
-    rows.update(retired_at=timezone.now())
+    if rows.update(retired_at=timezone.now()):
+        log.info("host %s was retired by user %s", host.pk, by.pk)
 
 
 def bring_back(host: Host, *, by: User) -> None:
     """Offer a retired host again."""
-    Host.objects.filter(pk=host.pk).update(retired_at=None)
+    rows = Host.objects.filter(pk=host.pk, retired_at__isnull=False)
+    if rows.update(retired_at=None):
+        log.info("host %s was brought back by user %s", host.pk, by.pk)
 
 
 # --- our key, and theirs --------------------------------------------------------------
@@ -266,6 +276,8 @@ def confirm_key(host: Host, *, by: User, host_key: str) -> None:
     )
     if not rows.update(host_key=host_key):
         raise Outdated
+    key = fingerprint_of(host_key)
+    log.info("host %s: key %s is trusted by user %s", host.pk, key, by.pk)
 
 
 def check_host(host: Host, *, product: str = Product.LINUX) -> Prerequisites:

@@ -7,7 +7,6 @@ that breaks off for one that ends: so this reads the few fields that matter by i
 from __future__ import annotations
 
 import bz2
-import gzip
 import lzma
 import re
 import zlib
@@ -15,14 +14,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol
 
+from workflows.support.collecting.collector import ARCHIVE, LONGEST_NAME
 from workflows.support.collecting.problems import ArchiveDamaged, NoArchive
 
-NAME = re.compile(r"sosreport-[^/\x00-\x1f\x7f]+\.tar(\.[^/\x00-\x1f\x7f]+)?")
-MOST_MEMBERS = 20_000
-MOST_UNPACKED = 16 * 1024**3  # bytes of a listing
 LOOKED_AT = 64 * 1024**2  # bytes of an upload
-LONGEST_NAME = 500  # characters of it that are shown
+LONGEST_SHOWN = 500  # characters of a name
 LONGEST_HEADER = 64 * 1024  # bytes of a long name, or of a member's properties
+# Headers that are no members, and properties in them: none is shown, and each takes a
+# while to read. What sos writes has two to four for each member.
+MOST_EXTENSIONS = 500_000
+# What a packed stream counts for beside its content, which may be nothing: parallel
+# packers write 64 KiB and more into each.
+STREAM = 4096  # bytes
 MOST_MEMORY = 256 * 1024**2  # bytes that xz may take; its own best takes 65 MiB
 BLOCK = 512  # bytes, tar's unit
 PIECE = 256 * 1024  # bytes read at a time
@@ -37,6 +40,7 @@ KINDS: dict[bytes, Kind] = {
     b"2": "link",
     b"5": "folder",
 }
+LENGTH = re.compile(rb"([0-9]{1,6}) ")
 # What follows these is no content, whatever size they claim.
 EMPTY = {b"1", b"2", b"3", b"4", b"5", b"6"}
 
@@ -63,19 +67,18 @@ class Broken(Exception):
 
 
 class TooMuch(Exception):
-    """More comes out of it than may be read."""
+    """There is more of it than may be read."""
 
 
-def list_archive(
-    file: BinaryIO, *, most: int = MOST_MEMBERS, unpacked: int = MOST_UNPACKED
-) -> Listing:
+def list_archive(file: BinaryIO, *, most: int, unpacked: int) -> Listing:
     """Return the members in their order. Raises ArchiveDamaged.
 
-    Takes time in proportion to what is ``unpacked``, at most so many bytes.
+    Takes time in proportion to what is ``unpacked``, at most so many bytes, whatever
+    the size of the file.
     """
     entries: list[Entry] = []
     try:
-        for entry in members(Limited(unpacking(file), unpacked)):
+        for entry in members(Limited(file, unpacked)):
             if len(entries) == most:
                 return Listing(tuple(entries), True)
             entries.append(entry)
@@ -91,11 +94,11 @@ def check_upload(file: BinaryIO, name: str) -> None:
 
     A small archive is read to its end. The file is left where reading stopped.
     """
-    if not NAME.fullmatch(name) or len(name) > 255:
+    if not ARCHIVE.fullmatch(name) or len(name) > LONGEST_NAME:
         raise NoArchive
     found = False
     try:
-        for _entry in members(Limited(unpacking(file), LOOKED_AT)):
+        for _entry in members(Limited(file, LOOKED_AT)):
             found = True
     except TooMuch:
         pass
@@ -125,16 +128,16 @@ class Decompressor(Protocol):
     def unused_data(self) -> bytes: ...
 
 
-def unpacking(file: BinaryIO) -> Reader:
+def unpacking(file: BinaryIO, most: int) -> Reader:
     """Return a reader of what is packed, by how the file begins."""
     start = file.read(6)
     file.seek(0)
     if start.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file)
+        return Streams(file, most, Gzip)
     if start.startswith(b"BZh"):
-        return Streams(file, bz2.BZ2Decompressor)
+        return Streams(file, most, bz2.BZ2Decompressor)
     if start == b"\xfd7zXZ\0":
-        return Streams(file, xz)
+        return Streams(file, most, xz)
     return file
 
 
@@ -142,17 +145,44 @@ def xz() -> Decompressor:
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY)
 
 
+class Gzip:
+    """One stream of gzip, in the shape of the others."""
+
+    def __init__(self) -> None:
+        self.stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self.stream.decompress(self.stream.unconsumed_tail + data, max_length)
+
+    @property
+    def eof(self) -> bool:
+        return self.stream.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self.stream.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self.stream.unused_data
+
+
 class Streams:
     """Unpacks one stream after the other, as parallel packers write them.
 
-    The standard library's own readers do that too, but let xz take any memory.
+    The standard library's own readers do that too, but let xz take any memory, and
+    read on without end where nothing comes out. What is packed is never larger than
+    what comes out, but for a few bytes: so it may be no more than ``most`` either.
     """
 
-    def __init__(self, file: BinaryIO, new: Callable[[], Decompressor]) -> None:
-        self.file, self.new = file, new
+    def __init__(
+        self, file: BinaryIO, most: int, new: Callable[[], Decompressor]
+    ) -> None:
+        self.file, self.left, self.new = file, most, new
         self.decompressor = new()
 
     def read(self, size: int, /) -> bytes:
+        """Return the next bytes, b"" at the end. Raises TooMuch."""
         block = b""
         while not block:
             data = b""
@@ -160,38 +190,46 @@ class Streams:
                 if not (data := self.next_stream()):
                     return b""
                 self.decompressor = self.new()
-            elif self.decompressor.needs_input and not (data := self.file.read(PIECE)):
+            elif self.decompressor.needs_input and not (data := self.packed()):
                 raise EOFError
             block = self.decompressor.decompress(data, size)
         return block
 
     def next_stream(self) -> bytes:
         """Return how another stream begins, if one does; xz pads with zeros."""
+        self.left -= STREAM
         data = self.decompressor.unused_data.lstrip(b"\0")
-        while not data and (piece := self.file.read(PIECE)):
+        while not data and (piece := self.packed()):
             data = piece.lstrip(b"\0")
+        return data
+
+    def packed(self) -> bytes:
+        if self.left <= 0:
+            raise TooMuch
+        data = self.file.read(PIECE)
+        self.left -= len(data)
         return data
 
 
 class Limited:
-    """Reads whole blocks, and no more of them than it may."""
+    """Reads what is unpacked, and no more of it than it may."""
 
-    def __init__(self, reader: Reader, most: int) -> None:
-        self.reader, self.left = reader, most
-        self.pending = b""
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self.reader, self.left = unpacking(file, most), most
+        self.pending, self.at = b"", 0
 
     def take(self, size: int) -> bytes:
         """Return so many bytes. Raises Broken, TooMuch."""
-        while len(self.pending) < size:
-            self.pending += self.more()
-        taken, self.pending = self.pending[:size], self.pending[size:]
-        return taken
+        while len(self.pending) - self.at < size:
+            self.pending, self.at = self.pending[self.at :] + self.more(), 0
+        self.at += size
+        return self.pending[self.at - size : self.at]
 
     def skip(self, size: int) -> None:
-        while size > len(self.pending):
-            size -= len(self.pending)
+        self.at += size
+        while self.at > len(self.pending):
+            self.at -= len(self.pending)
             self.pending = self.more()
-        self.pending = self.pending[size:]
 
     def more(self) -> bytes:
         if self.left <= 0:
@@ -211,15 +249,19 @@ def members(source: Limited) -> Iterator[Entry]:
     """Yield each member up to the mark at the end. Raises Broken, TooMuch."""
     name: str | None = None
     size: int | None = None
+    left = MOST_EXTENSIONS
     while (header := source.take(BLOCK)).strip(b"\0"):
         check(header)
         kind, stored = header[156:157], number(header[124:136])
         if kind in {b"L", b"K", b"x", b"g"}:
-            text = extended(source, stored)
+            text, left = extended(source, stored), left - 1
+            if left <= 0:
+                raise TooMuch
             if kind == b"L":
-                name = shown(text.split(b"\0")[0])
+                name = shown(text)
             elif kind == b"x":
-                properties = pax(text)
+                count, properties = pax(text)
+                left -= count
                 if b"path" in properties:
                     name = shown(properties[b"path"])
                 if b"size" in properties:
@@ -229,13 +271,12 @@ def members(source: Limited) -> Iterator[Entry]:
         while more:
             more = source.take(BLOCK)[504]
         stored = stored if size is None else size
-        plain = shown(header[:100].split(b"\0")[0])
-        prefix = shown(header[345:500].split(b"\0")[0])
+        plain, prefix = shown(header[:100]), shown(header[345:500])
         if header[257:263] == b"ustar\0" and prefix:
             plain = f"{prefix}/{plain}"
         if kind in EMPTY:
             stored = 0
-        yield Entry((name or plain)[:LONGEST_NAME], stored, KINDS.get(kind, "other"))
+        yield Entry((name or plain)[:LONGEST_SHOWN], stored, KINDS.get(kind, "other"))
         source.skip(padded(stored))
         name = size = None
 
@@ -274,22 +315,30 @@ def extended(source: Limited, size: int) -> bytes:
     return source.take(padded(size))[:size]
 
 
-def pax(text: bytes) -> dict[bytes, bytes]:
-    """Read lines such as ``20 path=some/name``, which begin with their own length."""
-    found = {}
-    while text:
-        length, space, _rest = text.partition(b" ")
-        if not space or not length.isdigit() or not 5 <= int(length) <= len(text):
+def pax(text: bytes) -> tuple[int, dict[bytes, bytes]]:
+    """Read lines such as ``20 path=some/name``, which begin with their own length.
+
+    Returns how many there are, and what they say.
+    """
+    found: dict[bytes, bytes] = {}
+    count = at = 0
+    while at < len(text):
+        length = LENGTH.match(text, at)
+        end = at + int(length[1]) if length else 0
+        if not length or not at + 5 <= end <= len(text):
             raise Broken
-        record, text = text[: int(length)], text[int(length) :]
-        name, equals, value = record[len(length) + 1 : -1].partition(b"=")
-        if not equals or not record.endswith(b"\n"):
+        name, equals, value = text[length.end() : end - 1].partition(b"=")
+        if not equals or text[end - 1 : end] != b"\n":
             raise Broken
         found[name] = value
-    return found
+        count, at = count + 1, end
+    return count, found
 
 
 def shown(name: bytes) -> str:
-    """Return a name that can be displayed, whatever its bytes are."""
-    text = name.decode("utf-8", "replace")
+    """Return a name that can be displayed, whatever its bytes are.
+
+    It ends at a zero, as tar pads it; what is longer than anybody reads is cut.
+    """
+    text = name.partition(b"\0")[0][: 4 * LONGEST_SHOWN].decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

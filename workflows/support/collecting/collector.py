@@ -22,11 +22,13 @@ from workflows.support.collecting.problems import (
     CopyFailed,
     DependencyMissing,
     DiskFull,
+    HostUnreachable,
     PathUnsafe,
     PrivilegeRequired,
     ReportProblem,
     TimedOut,
     Unexpected,
+    of_check,
     unwritable,
 )
 from workflows.support.collecting.shell import ProgramMissing, Running, Shell
@@ -35,20 +37,26 @@ log = logging.getLogger("handrail.support")
 
 VERSION = 1  # of the wrapper that we speak to
 RUN_ID = re.compile(r"[0-9a-f]{32}")
-# One name: no folder, and nothing that could not be shown.
-ARCHIVE = re.compile(r"sosreport-[^/\x00-\x1f\x7f]+\.tar(\.[^/\x00-\x1f\x7f]+)?")
+# One name: no folder, and nothing that could not be shown or stored.
+NAMED = r"[^/\x00-\x1f\x7f\ud800-\udfff]+"
+ARCHIVE = re.compile(rf"sosreport-{NAMED}\.tar(\.{NAMED})?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+SOS_VERSION = re.compile(r"[0-9A-Za-z.+~-]{1,40}")
+# What people are told to run as root is never the host's own text.
+INSTALLING = ("apt-get install sosreport", "dnf install sos")
 LONGEST_NAME = 255  # characters
 MOST_BYTES = 2**63 - 1  # of an archive, that a column takes
 MOST_PLUGINS = 100_000  # that are counted
 LEAST_FREE = 512 * 1024**2  # bytes; a small report with its copy takes about that
 CHUNK = 1024**2  # bytes
 LONGEST_LINE = 65536  # bytes
+MOST_SAID = 10  # lines beside the answers of a command that are logged
 TICK_SECONDS = 1.0  # between two chances to stop
-ASK_SECONDS = 30.0
-TIMEOUT_SECONDS = 3600  # for a report, unless the caller says otherwise
+ASK_SECONDS = 30.0  # for a check, that somebody waits for
+CLEAN_SECONDS = 20.0  # to end a run on the host and remove it, for its worker waits
+LEAVE_SECONDS = 5.0  # in which a command is gone that has answered
 MARGIN_SECONDS = 60.0  # that the host has to end a report by itself
-END_SECONDS = 10.0  # in which a report that has to stop is gone
+END_SECONDS = 16.0  # in which a report that has to stop is gone; the wrapper takes 15
 Progress = Callable[[int, int | None, str], None]
 
 PHASES = {
@@ -112,24 +120,24 @@ class Collector:
     def prerequisites(self) -> Prerequisites:
         """Say what a report on this host would fail for. Raises nothing."""
         try:
-            found = self.ask("check")
-            return self.judge(found)
+            return self.judge(self.ask("check", until=soon(ASK_SECONDS)))
         except Problem as problem:
-            return Prerequisites(None, None, None, (problem,))
+            return Prerequisites(None, None, None, (of_check(problem),))
 
     def judge(self, found: dict[str, Any]) -> Prerequisites:
-        version, free = found.get("wrapper"), found.get("free_bytes")
-        if not isinstance(version, int) or not isinstance(free, int):
+        version = number(found.get("wrapper"), MOST_BYTES)
+        free = number(found.get("free_bytes"), MOST_BYTES)
+        if version is None or free is None:
             raise Unexpected
         problems: list[Problem] = []
         if version != VERSION:
             problems.append(self.not_allowed())
         if not found.get("sos"):
-            problems.append(DependencyMissing(str(found.get("install", ""))[:80]))
+            command = text(found.get("install"))
+            problems.append(DependencyMissing(command if command in INSTALLING else ""))
         if free < LEAST_FREE:
-            problems.append(DiskFull())
-        sos = str(found.get("sos_version") or "?")[:40] if found.get("sos") else None
-        return Prerequisites(sos, version, free, tuple(problems))
+            problems.append(of_check(DiskFull()))
+        return Prerequisites(sos_version(found), version, free, tuple(problems))
 
     def generate(
         self,
@@ -137,7 +145,7 @@ class Collector:
         options: ReportOptions,
         *,
         progress: Progress,
-        timeout: int = TIMEOUT_SECONDS,
+        timeout: int,
     ) -> Report:
         """Make a report and leave its archive on the host. Raises ReportProblem.
 
@@ -148,15 +156,20 @@ class Collector:
         argv = ("run", checked(run_id), *options.argv(), f"--timeout={timeout}")
         running = self.start(*argv)
         try:
-            answer = self.follow(running, progress, timeout + MARGIN_SECONDS)
+            answer = self.follow(running, progress, soon(timeout + MARGIN_SECONDS))
             code = running.wait(END_SECONDS) if answer is None else 0
         except BaseException:
             self.abandon(run_id, running)
             raise
-        end(running)
+        leave(running, answer)
         if answer is None:
             raise self.unanswered(code)
-        return report_from(self.succeeded(answer))
+        done = self.succeeded(answer)
+        try:
+            return report_from(done)
+        except Unexpected:
+            self.clear(run_id)  # nobody could ever fetch it
+            raise
 
     def fetch(
         self, report: Report, run_id: str, into: BinaryIO, *, progress: Progress
@@ -189,7 +202,8 @@ class Collector:
 
     def remove(self, run_id: str) -> None:
         """Remove what a run has left on the host, if anything. Raises ReportProblem."""
-        self.succeeded(self.ask("remove", checked(run_id)))
+        until = soon(CLEAN_SECONDS)
+        self.succeeded(self.ask("remove", checked(run_id), until=until))
 
     # --- the wrapper ------------------------------------------------------------------
     def start(self, *argv: str) -> Running:
@@ -199,31 +213,30 @@ class Collector:
             problem = self.not_allowed()
         raise problem
 
-    def ask(self, *argv: str) -> dict[str, Any]:
+    def ask(self, *argv: str, until: float) -> dict[str, Any]:
         """Return the wrapper's one answer to a verb that is quickly done."""
-        running = self.start(*argv)
+        running, answer = self.start(*argv), None
         try:
-            answer = self.follow(running, lambda *shown: None, ASK_SECONDS)
-            code = running.wait(END_SECONDS) if answer is None else 0
+            answer = self.follow(running, lambda *shown: None, until)
+            code = running.wait(LEAVE_SECONDS) if answer is None else 0
         finally:
-            end(running)
+            leave(running, answer)
         if answer is None:
             raise self.unanswered(code)
         return answer
 
     def follow(
-        self, running: Running, progress: Progress, seconds: float
+        self, running: Running, progress: Progress, until: float
     ) -> dict[str, Any] | None:
         """Return the last answer. Raises TimedOut, and what the progress raises."""
-        deadline = time.monotonic() + seconds
         shown: tuple[int, int | None, str] = (0, None, str(PHASES["preparing"]))
         for answer in answers(running):
             if answer is not None:
-                if answer.get("phase") not in PHASES:
+                if text(answer.get("phase")) not in PHASES:
                     return answer
                 shown = shown_by(answer)
             progress(*shown)
-            if time.monotonic() > deadline:
+            if time.monotonic() > until:
                 raise TimedOut
         return None
 
@@ -231,8 +244,9 @@ class Collector:
         """Return the answer. Raises the problem that it names."""
         if answer.get("phase") != "failed":
             return answer
-        code = str(answer.get("code"))
-        log.warning("a report failed: %s (%.100s)", code, answer.get("detail"))
+        code, detail = text(answer.get("code")), text(answer.get("detail"))
+        # Quoted, so that a line of the host's never looks like one of ours.
+        log.warning("a report failed: %.40r (%.100r)", code, detail)
         if code == DependencyMissing.code:
             raise DependencyMissing
         if code == PrivilegeRequired.code:
@@ -251,16 +265,17 @@ class Collector:
     def abandon(self, run_id: str, running: Running) -> None:
         """Make sure that nothing of a run goes on or stays, as well as can be."""
         with suppress(Problem):
-            end(running)
+            end(running, END_SECONDS)
         # It stops without its input; this is for a connection that has broken, and for
         # a report that was just done.
         self.clear(run_id)
 
     def clear(self, run_id: str) -> None:
         """End a run whose caller is gone, and remove it. Raises nothing."""
+        until = soon(CLEAN_SECONDS)
         try:
-            self.ask("stop", run_id)
-            self.ask("remove", run_id)
+            self.ask("stop", run_id, until=until)
+            self.ask("remove", run_id, until=until)
         except Problem as problem:
             log.warning("a run could not be ended: %s", type(problem).__name__)
 
@@ -273,39 +288,72 @@ def keep(block: bytes, into: BinaryIO) -> None:
         raise unwritable(error) from None
 
 
-def end(running: Running) -> None:
+def soon(seconds: float) -> float:
+    """Return the clock's time when so many seconds are over."""
+    return time.monotonic() + seconds
+
+
+def leave(running: Running, answer: object) -> None:
+    """End a command; once it has answered, a connection that breaks is no matter."""
+    try:
+        end(running, LEAVE_SECONDS)
+    except HostUnreachable:
+        if answer is None:
+            raise
+
+
+def end(running: Running, seconds: float) -> None:
     """Have a command stop by itself, then be done with it."""
     try:
         running.let_go()
-        running.wait(END_SECONDS)
+        running.wait(seconds)
     finally:
         running.drop()
 
 
 def answers(running: Running) -> Iterator[dict[str, Any] | None]:
-    """Yield each answer as it comes, and ``None`` when a second brings none."""
-    pending = b""
+    """Yield each answer as it comes, and ``None`` at least once a second.
+
+    Whatever else the host prints, whoever follows it gets a chance to stop.
+    """
+    pending, left = b"", MOST_SAID
     while (block := running.read(TICK_SECONDS)) != b"":
-        if block is None:
-            yield None
-            continue
-        *lines, pending = (pending + block).split(b"\n")
+        *lines, pending = (pending + (block or b"")).split(b"\n")
         if len(pending) > LONGEST_LINE:
             raise Unexpected
         for line in lines:
-            try:
-                answer = json.loads(line)
-            except (ValueError, RecursionError):
-                answer = None
-            if isinstance(answer, dict):
+            answer = parsed(line)
+            if answer is not None:
                 yield answer
-            else:  # sudo, or a greeting
+            elif left:  # sudo, or a greeting
                 log.info("the host says: %.200r", line)
+                left -= 1
+        yield None
+
+
+def parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def sos_version(found: dict[str, Any]) -> str | None:
+    """Return what can be shown of it, ``None`` where there is no sos."""
+    if not found.get("sos"):
+        return None
+    said = text(found.get("sos_version"))
+    return said if SOS_VERSION.fullmatch(said) else "?"
 
 
 def shown_by(answer: dict[str, Any]) -> tuple[int, int | None, str]:
     done, total = (number(answer.get(key), MOST_PLUGINS) for key in ("done", "total"))
     return done or 0, total, str(PHASES[answer["phase"]])
+
+
+def text(said: object) -> str:
+    return said if isinstance(said, str) else ""
 
 
 def number(said: object, most: int) -> int | None:

@@ -149,8 +149,8 @@ class PathUnsafe(ReportProblem, AdminRequired):
 class ReadFailed(ReportProblem, Temporary):
     code = "read_failed"
     words = _(
-        "The archive could not be read on the host. It is still there. It is fetched "
-        "again."
+        "The archive could not be read on the host. It is still there. Fetch it again "
+        "if it does not arrive by itself."
     )
 
 
@@ -166,7 +166,7 @@ class CopyFailed(ReportProblem, Temporary):
     code = "copy_failed"
     words = _(
         "The archive did not arrive whole. It is still on the host, and the part that "
-        "arrived is dropped. It is fetched again."
+        "arrived is dropped. Fetch it again if it does not arrive by itself."
     )
 
 
@@ -253,6 +253,30 @@ class Unexpected(ReportProblem, AdminRequired):
         "The report failed in a way that Handrail does not know. What was begun is "
         "removed again, your choices are kept. Have an administrator look at the log."
     )
+
+
+# What is said of a check instead: nothing was begun by it.
+CHECKED: dict[type[Problem], StrOrPromise] = {
+    DiskFull: _(
+        "The host has too little free space for a report. Nothing was started. Have "
+        "space made under /var/spool, then check again; a report with fewer plugins "
+        "or smaller logs takes less."
+    ),
+    TimedOut: _(
+        "The host took too long to answer the check. Nothing was started. Check "
+        "again; if it stays so, have an administrator look at the host."
+    ),
+    Unexpected: _(
+        "The host answered the check in a way that Handrail does not know. Nothing "
+        "was started. Have an administrator look at the log."
+    ),
+}
+
+
+def of_check(problem: Problem) -> Problem:
+    """Return the problem in the words for a check, which begins no report."""
+    kind = type(problem)
+    return kind(str(CHECKED[kind])) if kind in CHECKED else problem
 
 
 # What the wrapper on the host names, by its code.

@@ -73,7 +73,7 @@ class Shell(Protocol):
         """Raises ProgramMissing, HostUnreachable, HostKeyChanged, LoginRefused."""
 
     def open(self, path: str) -> AbstractContextManager[Source]:
-        """Open a plain file: no link, no device, and this user's own.
+        """Open a plain file: no link and no device.
 
         Raises ArchiveNotFound, PathUnsafe, ReadFailed.
         """
@@ -86,7 +86,11 @@ class LocalShell:
 
     @property
     def user(self) -> str:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        uid = os.geteuid()
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:  # as containers have them
+            return str(uid)
 
     def start(self, argv: Sequence[str]) -> LocalRunning:
         try:
@@ -103,6 +107,7 @@ class LocalShell:
         except OSError as error:
             raise (PathUnsafe if error.errno == errno.ELOOP else ReadFailed) from None
         found = os.fstat(descriptor)
+        # Its owner too: as root this reads whatever stands there.
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
             os.close(descriptor)
             raise PathUnsafe

@@ -88,3 +88,8 @@ class Host(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Is it reached over the network, and nobody has confirmed its key?"""
+        return self.transport == self.Transport.SSH and not self.host_key

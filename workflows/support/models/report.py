@@ -149,12 +149,17 @@ class SosReportState(Machine):
 
     @transition(fetch_status, source=R.RUNNING, target=R.SUCCEEDED)
     def fetched(self, artifact: Artifact) -> None:
-        """The archive is in the storage, whole, and no longer on the host."""
+        """The archive is in the storage, whole; what the host has is not needed."""
         self.artifact, self.run_id = artifact, ""
 
     @transition(fetch_status, source=R.RUNNING, target=R.FAILED)
     def not_fetched(self) -> None:
         """It did not arrive; it may still lie on the host."""
+
+    @transition(fetch_status, source=R.RUNNING, target=R.PENDING)
+    def not_there(self) -> None:
+        """The host has no archive any more: only another report helps."""
+        self.forget_archive()
 
     @transition(fetch_status, source=[R.SUCCEEDED, R.FAILED], target=R.PENDING)
     def forget_fetch(self) -> None:

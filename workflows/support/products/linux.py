@@ -13,16 +13,22 @@ from workflows.core.secrets import unseal
 from workflows.support.collecting.collector import Collector, Installed
 from workflows.support.collecting.shell import LocalShell
 from workflows.support.models import Host, Product
+from workflows.support.problems import HostNotReady
 from workflows.support.products.base import ProductKind, register
 
 
 @contextmanager
 def collecting(host: Host) -> Iterator[Collector]:
-    """Lend the collector of a host that reports are made on. Raises SealError."""
+    """Lend the collector of a host that reports are made on.
+
+    Raises HostNotReady, ValidationFailed, SealError.
+    """
     installed = Installed(settings.SOS_WRAPPER, settings.SOS_SPOOL)
     if host.transport == Host.Transport.LOCAL:
         yield Collector(LocalShell(), as_root=os.geteuid() == 0, installed=installed)
         return
+    if host.unconfirmed:
+        raise HostNotReady
     from workflows.support.collecting.ssh import SshShell
 
     with SshShell(

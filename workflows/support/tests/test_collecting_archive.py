@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import time
 import tracemalloc
@@ -35,8 +36,12 @@ def tar(*members, format=tarfile.PAX_FORMAT, mode="w"):
     return file.getvalue()
 
 
+def listed(content, *, most=20_000, unpacked=256 * 1024**2):
+    return list_archive(io.BytesIO(content), most=most, unpacked=unpacked)
+
+
 def entries(content, **limits):
-    return list_archive(io.BytesIO(content), **limits).entries
+    return listed(content, **limits).entries
 
 
 MEMBERS = (
@@ -64,7 +69,7 @@ LISTED = (
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 @pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 def test_names_and_sizes_are_listed(mode, format):
-    listing = list_archive(io.BytesIO(tar(*MEMBERS, mode=mode, format=format)))
+    listing = listed(tar(*MEMBERS, mode=mode, format=format))
     assert (
         tuple(Entry(e.name.rstrip("/"), e.size, e.kind) for e in listing.entries)
         == LISTED
@@ -79,7 +84,10 @@ def test_the_older_format_is_read_too():
     )
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+PACKERS = [gzip.compress, bz2.compress, lzma.compress]
+
+
+@pytest.mark.parametrize("pack", PACKERS)
 def test_what_parallel_packers_write_is_read(pack):
     content = tar(*MEMBERS)
     half = len(content) // 2
@@ -109,7 +117,7 @@ def test_a_sparse_file_is_passed_over():
 def test_large_sizes_are_read(format):
     # Octal has no room for them: a property says it, or plain bytes.
     header = member("large", 9 * 1024**3).tobuf(format)
-    listing = list_archive(io.BytesIO(header + bytes(4096)), unpacked=4096)
+    listing = listed(header + bytes(4096), unpacked=4096)
     assert listing.truncated
     assert listing.entries == (Entry("large", 9 * 1024**3, "file"),)
 
@@ -139,20 +147,20 @@ def test_names_are_shown_and_lead_nowhere(tmp_path, monkeypatch):
 def test_many_members_are_cut(record_property):
     content = tar(*(member(f"in/{n}") for n in range(100_000)), mode="w:gz")
     started = time.perf_counter()
-    listing = list_archive(io.BytesIO(content))
+    listing = listed(content, most=20_000)
     assert listing.truncated
-    assert len(listing.entries) == module.MOST_MEMBERS
-    all_of_them = list_archive(io.BytesIO(content), most=100_000)
+    assert len(listing.entries) == 20_000
+    all_of_them = listed(content, most=100_000)
     seconds = time.perf_counter() - started
     assert (len(all_of_them.entries), all_of_them.truncated) == (100_000, False)
     record_property("figure", f"archive: 120,000 members listed in {seconds:.1f} s")
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("pack", PACKERS)
 def test_a_bomb_is_left_alone(pack):
     bomb = pack(tar(member("bomb", 64 * 1024**2)))
     tracemalloc.start()
-    listing = list_archive(io.BytesIO(bomb), unpacked=8 * 1024**2)
+    listing = listed(bomb, unpacked=8 * 1024**2)
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert listing.truncated
@@ -170,7 +178,7 @@ def test_xz_gets_no_memory_without_end(monkeypatch):
 
 def test_long_names_are_cut():
     assert [len(e.name) for e in entries(tar(member("n" * 5000)))] == [
-        module.LONGEST_NAME
+        module.LONGEST_SHOWN
     ]
 
 
@@ -178,6 +186,84 @@ def test_long_names_are_cut():
 def test_a_name_beyond_reason_is_no_name(format):
     with pytest.raises(ArchiveDamaged):
         entries(tar(member("n" * 70_000), format=format))
+
+
+def extension(text, type=b"x"):
+    """Return a header that is no member, with this in it."""
+    found = member("x", len(text), type=type).tobuf(tarfile.GNU_FORMAT)
+    return found + text + bytes(-len(text) % 512)
+
+
+def test_properties_without_end_are_cut():
+    # Each is tiny, none belongs to a member, and reading them takes a while.
+    crammed = extension(b"5 a=\n" * 13_000) * 64
+    listing = listed(tar(member("first"))[:512] + crammed + tar(member("last")))
+    assert ([e.name for e in listing.entries], listing.truncated) == (["first"], True)
+
+
+def test_headers_without_members_are_cut(monkeypatch):
+    monkeypatch.setattr(module, "MOST_EXTENSIONS", 1000)
+    for kind in (b"L", b"K", b"x", b"g"):
+        content = extension(b"", kind) * 1000 + tar(member("last"))
+        assert listed(content).truncated
+        with pytest.raises(NoArchive):
+            check_upload(io.BytesIO(content), NAME)
+
+
+def test_many_properties_take_time_by_their_number(monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_HEADER", 2 * 1024**2)
+    content = extension(b"5 a=\n" * 300_000) + tar(member("x"))
+    started = time.process_time()
+    assert [e.name for e in entries(content)] == ["x"]
+    assert time.process_time() - started < 10  # by its square: a minute and more
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_streams_of_nothing_are_left_alone(pack):
+    empty = pack(b"")
+    file = io.BytesIO(
+        pack(tar(member("x"))[:512]) + empty * (8 * 1024**2 // len(empty))
+    )
+    listing = list_archive(file, most=100, unpacked=64 * 1024**2)
+    assert ([e.name for e in listing.entries], listing.truncated) == (["x"], True)
+    assert file.tell() < 1024**2
+    file.seek(0)
+    check_upload(file, NAME)
+    assert file.tell() < 1024**2
+
+
+NOTHING = 8 * 1024**2
+SILENT = {
+    "padding of gzip": gzip.compress(b"") + bytes(NOTHING),
+    "padding of xz": lzma.compress(b"") + bytes(NOTHING),
+    "name of gzip": b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * NOTHING,
+    "blocks of gzip": b"\x1f\x8b\x08\0" + bytes(6) + b"\0\0\0\xff\xff" * (NOTHING // 5),
+}
+
+
+@pytest.mark.parametrize("content", SILENT.values(), ids=SILENT.keys())
+def test_what_gives_nothing_is_not_read_for_ever(monkeypatch, content):
+    file = io.BytesIO(content)
+    listing = list_archive(file, most=100, unpacked=1024**2)
+    assert (listing.entries, listing.truncated) == ((), True)
+    assert file.tell() <= 1024**2 + module.PIECE
+    monkeypatch.setattr(module, "LOOKED_AT", 1024**2)
+    file.seek(0)
+    with pytest.raises(NoArchive):
+        check_upload(file, NAME)
+    assert file.tell() <= 1024**2 + module.PIECE
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_small_streams_are_no_reason_to_stop(pack):
+    # As parallel packers write them, of content that nothing makes smaller.
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as made:
+        made.addfile(member("x", 3 * 1024**2), io.BytesIO(os.urandom(3 * 1024**2)))
+    whole = content.getvalue()
+    parts = [whole[at : at + 65536] for at in range(0, len(whole), 65536)]
+    listing = listed(b"".join(map(pack, parts)), unpacked=4 * 1024**2)
+    assert (len(listing.entries), listing.truncated) == (1, False)
 
 
 # --- no archives ----------------------------------------------------------------------
@@ -195,8 +281,7 @@ def header(**fields):
 
 
 def properties(text):
-    found = member("x", len(text), type=b"x").tobuf(tarfile.GNU_FORMAT)
-    return found + text.ljust(512, b"\0") + tar(member("y"))
+    return extension(text) + tar(member("y"))
 
 
 BROKEN = {
@@ -216,6 +301,7 @@ BROKEN = {
     "size of letters": header(size=(124, b"abcdefghijk")),
     "property without length": properties(b"path=x\n"),
     "property of no length": properties(b"0 path=x\n"),
+    "property of endless length": properties(b"9" * 5000 + b" path=x\n"),
     "property too long": properties(b"99 path=x\n"),
     "property without value": properties(b"9 pathx.\n"),
     "property without end": properties(b"9 path=xx"),

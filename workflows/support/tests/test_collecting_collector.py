@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from workflows.support.collecting.collector import (
 from workflows.support.collecting.options import ReportOptions
 from workflows.support.collecting.problems import (
     ArchiveNotFound,
-    Canceled,
     CopyFailed,
     DependencyMissing,
     DiskFull,
@@ -30,48 +28,18 @@ from workflows.support.collecting.problems import (
     PrivilegeRequired,
     ReadFailed,
     TimedOut,
-    Unexpected,
-    ValidationFailed,
 )
 from workflows.support.collecting.shell import LocalShell, ProgramMissing
+from workflows.support.tests.scripts import (
+    OPTIONS,
+    Enough,
+    enough,
+    local,
+    scripted,  # noqa: F401  (a fixture)
+    silent,
+)
 
-OPTIONS = ReportOptions()
 GONE = Installed("/nowhere/handrail-sos", "/nowhere")
-
-
-class Enough(Exception):
-    """What a job raises to stop."""
-
-
-def promise(**over):
-    """Return what says that an archive is there."""
-    sound = {"archive": "sosreport-x.tar", "size": 1, "sha256": "0" * 64}
-    return f"echo '{json.dumps({'phase': 'done', **sound, **over})}'"
-
-
-def silent(done, total, words):
-    """Show nothing."""
-
-
-def enough(done, total, words):
-    raise Enough
-
-
-def local(installed):
-    return Collector(LocalShell(), as_root=True, installed=installed)
-
-
-@pytest.fixture
-def scripted(tmp_path):
-    """Put a few lines of shell in the place of the wrapper."""
-
-    def make(script):
-        program = tmp_path / "scripted"
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o755)
-        return local(Installed(str(program), str(tmp_path)))
-
-    return make
 
 
 # --- the whole way --------------------------------------------------------------------
@@ -80,7 +48,7 @@ def test_a_report_is_made_fetched_and_removed(make_copy, run_id):
     collector = local(copy)
     shown, bytes_shown, into = [], [], io.BytesIO()
     report = collector.generate(
-        run_id, OPTIONS, progress=lambda *now: shown.append(now)
+        run_id, OPTIONS, progress=lambda *now: shown.append(now), timeout=60
     )
     assert report.name == "sosreport-x.tar.xz"
     assert (2, 2, "Collecting") in shown
@@ -136,75 +104,16 @@ def test_a_wrapper_that_is_not_there_takes_an_administrator(as_root):
     assert problem.command.endswith(f"install.sh {shell.user}")
     assert (found.sos_version, found.wrapper_version, found.free_bytes) == (None,) * 3
     with pytest.raises(PrivilegeRequired):
-        collector.generate("0" * 32, OPTIONS, progress=silent)
+        collector.generate("0" * 32, OPTIONS, progress=silent, timeout=60)
 
 
 @pytest.mark.parametrize("code", [1, 126, 127])
-def test_a_refusal_without_an_answer_is_a_missing_right(scripted, run_id, code):
+def test_a_refusal_without_an_answer_is_a_missing_right(scripted, run_id, code):  # noqa: F811
     collector = scripted(f"echo 'sudo: a password is required' >&2; exit {code}")
     with pytest.raises(PrivilegeRequired):
-        collector.generate(run_id, OPTIONS, progress=silent)
+        collector.generate(run_id, OPTIONS, progress=silent, timeout=60)
     with pytest.raises(PrivilegeRequired):
         collector.remove(run_id)
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "exit 0",
-        "exit 9",
-        "kill -9 $$",
-        """echo '{"phase": "done"}'""",
-        """echo '{"phase": "done", "archive": "../x", "size": 1, "sha256": "0"}'""",
-        promise(size=-1),
-        promise(size=2**63),
-        promise(size=True),
-        promise(archive=f"sosreport-{'x' * 250}.tar"),
-        """echo '{"phase": "failed", "code": "whatever"}'""",
-        "head -c 100000 /dev/zero",
-        """echo '[1]'; echo '{'; echo hello""",
-        """echo '{"wrapper": "x"}'""",
-    ],
-)
-def test_an_answer_that_cannot_be_is_unexpected(scripted, run_id, script):
-    collector = scripted(script)
-    with pytest.raises(Unexpected):
-        collector.generate(run_id, OPTIONS, progress=silent)
-    [problem] = collector.prerequisites().problems
-    assert isinstance(problem, Unexpected)
-
-
-def test_numbers_that_are_none_are_not_shown(scripted, run_id):
-    shown = []
-    collector = scripted("""
-        echo '{"phase": "packing", "done": "x", "total": []}'
-        echo '{"phase": "packing", "done": -1, "total": 100000000000}'
-        echo '{"phase": "failed", "code": "canceled"}'
-    """)
-    with pytest.raises(Canceled):
-        collector.generate(run_id, OPTIONS, progress=lambda *now: shown.append(now))
-    assert {now for now in shown if now[2] == "Packing"} == {(0, None, "Packing")}
-
-
-@pytest.mark.parametrize(
-    ("code", "problem"),
-    [
-        ("dependency_missing", DependencyMissing),
-        ("privilege_required", PrivilegeRequired),
-        ("validation_error", ValidationFailed),
-        ("timeout", TimedOut),
-        ("disk_full", DiskFull),
-        ("archive_not_found", ArchiveNotFound),
-        ("path_unsafe", PathUnsafe),
-        ("canceled", Canceled),
-        ("unexpected_error", Unexpected),
-    ],
-)
-def test_each_code_has_its_problem(scripted, run_id, code, problem):
-    collector = scripted(f"""echo '{{"phase": "failed", "code": "{code}"}}'; exit 1""")
-    with pytest.raises(problem) as failed:
-        collector.generate(run_id, OPTIONS, progress=silent)
-    assert failed.value.code == code
 
 
 # --- ending ---------------------------------------------------------------------------
@@ -216,7 +125,7 @@ def test_a_stop_in_the_middle_leaves_nothing(make_copy, run_id):
             raise Enough
 
     with pytest.raises(Enough):
-        local(copy).generate(run_id, OPTIONS, progress=progress)
+        local(copy).generate(run_id, OPTIONS, progress=progress, timeout=60)
     assert copy.clean()
 
 
@@ -238,18 +147,21 @@ def test_a_stop_that_comes_too_late_leaves_nothing_either(make_copy, run_id):
 
     collector = Collector(Late(), as_root=True, installed=copy)
     with pytest.raises(Enough):
-        collector.generate(run_id, OPTIONS, progress=progress)
+        collector.generate(run_id, OPTIONS, progress=progress, timeout=60)
     assert copy.clean()
 
 
 def test_a_stop_goes_through_even_when_the_host_does_not_obey(
-    scripted, run_id, monkeypatch, caplog
+    scripted,  # noqa: F811
+    run_id,
+    monkeypatch,
+    caplog,
 ):
-    monkeypatch.setattr(module, "END_SECONDS", 0.2)
+    for name in ("END", "CLEAN", "LEAVE"):
+        monkeypatch.setattr(module, f"{name}_SECONDS", 0.2)
     collector = scripted("trap '' TERM; while :; do sleep 1; done")
-    monkeypatch.setattr(module, "ASK_SECONDS", 0.2)
     with pytest.raises(Enough):
-        collector.generate(run_id, OPTIONS, progress=enough)
+        collector.generate(run_id, OPTIONS, progress=enough, timeout=60)
     assert "could not be ended: TimedOut" in caplog.text
 
 
@@ -372,7 +284,7 @@ def test_a_run_id_that_is_a_path_is_refused(kept, bad):
     with pytest.raises(PathUnsafe):
         collector.fetch(report, bad, io.BytesIO(), progress=silent)
     with pytest.raises(PathUnsafe):
-        collector.generate(bad, OPTIONS, progress=silent)
+        collector.generate(bad, OPTIONS, progress=silent, timeout=60)
     with pytest.raises(PathUnsafe):
         collector.remove(bad)
 

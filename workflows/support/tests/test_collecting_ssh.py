@@ -75,7 +75,7 @@ def test_a_report_is_made_fetched_and_removed(shell, make_copy, run_id):
     shown, into = [], io.BytesIO()
     options = ReportOptions(enable=("a", "b"), label="it-s")
     report = collector.generate(
-        run_id, options, progress=lambda *now: shown.append(now)
+        run_id, options, progress=lambda *now: shown.append(now), timeout=60
     )
     assert (2, 2, "Collecting") in shown
     fetched = collector.fetch(report, run_id, into, progress=silent)
@@ -113,7 +113,7 @@ def test_a_stop_in_the_middle_leaves_nothing(shell, make_copy, run_id):
             raise Enough
 
     with pytest.raises(Enough):
-        over(shell, copy).generate(run_id, OPTIONS, progress=progress)
+        over(shell, copy).generate(run_id, OPTIONS, progress=progress, timeout=60)
     assert copy.clean()
 
 
@@ -127,7 +127,7 @@ def test_a_lost_connection_ends_the_run(own_server, make_copy, run_id):
             lost.append(cut(own_server))
 
     with connect(own_server) as shell, pytest.raises(HostUnreachable):
-        over(shell, copy).generate(run_id, OPTIONS, progress=progress)
+        over(shell, copy).generate(run_id, OPTIONS, progress=progress, timeout=60)
     assert lost
     assert copy.clean()
 

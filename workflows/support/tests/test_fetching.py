@@ -21,6 +21,7 @@ from jobs.actions.running import execute
 from jobs.actions.stopping import NotNow, cancel_job, retry_job
 from jobs.models import Job
 from jobs.tests.engine import change, expire, make_due, outcomes, take_one
+from tests.conftest import signed_in
 from workflows.support.actions import archives
 from workflows.support.actions.cases import fail_case, go_back, go_on_to_jira
 from workflows.support.actions.fetching import fetch_sosreport
@@ -45,6 +46,7 @@ from workflows.support.tests.make import (
     reread,
     states,
 )
+from workflows.support.tests.pages import opened, text
 
 pytestmark = pytest.mark.django_db
 QUEUE = "support"
@@ -217,12 +219,23 @@ def test_a_full_disk_of_ours_is_told_from_the_hosts(case, copy, settings, small_
     assert waits_on(copy, case)
 
 
-def test_an_archive_that_is_gone_is_generated_again(case, copy):
+def test_an_archive_that_is_gone_is_generated_again(case, alice, copy):
     job = made(case)
     shutil.rmtree(copy.folder(report_of(case).fetch_reference))
     finish(job)
     assert failure(case)[1:] == ("archive_not_found", str(ArchiveNotFound()))
     assert nothing_here(case)
+    assert states(case) == ("failed", "succeeded", "pending")
+    assert report_of(case).fetch_reference == ""
+    page = text(opened(signed_in(alice), case))
+    assert "Generate the report" in page
+    assert not any(words in page for words in ("waits on the host", "Fetch again"))
+    with pytest.raises(NotNow, match="moved on"):
+        retry_job(Job.objects.get(pk=job.pk), by=alice)
+    with pytest.raises(MissingFetchReference):
+        fetch_sosreport(case, by=alice)
+    assert finish(ask(case)).status == "succeeded"
+    assert states(case) == ("sos_report", "succeeded", "succeeded")
 
 
 def test_an_archive_that_changes_on_the_way_is_asked_for_again(case, copy):
@@ -249,6 +262,7 @@ def test_after_four_attempts_people_are_asked(case, copy):
         make_due(job)
     assert outcomes(job) == ["failed"] * 4
     assert failure(case) == ("sos_report", "copy_failed", str(CopyFailed()))
+    assert failure(case)[2].endswith("Fetch it again if it does not arrive by itself.")
     assert states(case) == ("failed", "succeeded", "failed")
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 import pytest
 from django.core import signing
-from django.urls import reverse
 
-from tests.conftest import signed_in
 from tests.sshd import lent
 from workflows.support.actions import hosts
 from workflows.support.collecting.ssh import fingerprint
 from workflows.support.models import Host
 from workflows.support.tests.make import HOST_KEY, make_host
+from workflows.support.tests.pages import (  # noqa: F401
+    engineers_client,
+    page,
+    url,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -22,19 +24,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(scope="module")
 def server():
     yield from lent()
-
-
-@pytest.fixture
-def client(egon):
-    return signed_in(egon)
-
-
-def page(response):
-    return html.unescape(response.content.decode())
-
-
-def url(name, host):
-    return reverse(f"support:{name}", args=[host.pk])
 
 
 def at(server, account, **over):
@@ -149,11 +138,11 @@ def test_nothing_is_asked_before_the_key_is_confirmed(client, account):
     assert "Confirm the key of the host first" in shown
 
 
-def test_what_a_host_lets_in_is_told(client, account, server):
+def test_what_a_host_lets_in_is_told(client, account, egon, server):
     host = at(server, account, host_key=server.host_key)
     hosts.change_host(
         host,
-        by=None,
+        by=egon,
         name=host.name,
         address=host.address,
         port=host.port,

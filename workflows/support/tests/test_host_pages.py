@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from io import StringIO
 
@@ -20,6 +19,11 @@ from workflows.core.secrets import unseal
 from workflows.support.actions import hosts
 from workflows.support.models import Host
 from workflows.support.tests.make import HOST_KEY, make_case, make_host
+from workflows.support.tests.pages import (  # noqa: F401
+    engineers_client,
+    page,
+    url,
+)
 
 pytestmark = pytest.mark.django_db
 LIST, NEW = reverse("support:hosts"), reverse("support:host_new")
@@ -31,20 +35,8 @@ FORM = {
     "private_key": "",
 }
 PLANTED = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+AGAIN = "The key was not kept, since it is never shown: paste it again."
 BODY = PLANTED.split("\n")[4]  # the line with the secret part
-
-
-@pytest.fixture
-def client(egon):
-    return signed_in(egon)
-
-
-def page(response):
-    return html.unescape(response.content.decode())
-
-
-def url(name, host):
-    return reverse(f"support:{name}", args=[host.pk])
 
 
 def stored():
@@ -98,7 +90,7 @@ def test_a_mistake_keeps_everything_but_the_key(client):
     shown = response.content.decode()
     for value in ("Web &amp; db", "root@web1", "2222", "handrail"):
         assert f'value="{value}"' in shown
-    assert "paste it again" in shown
+    assert AGAIN in shown
     assert not Host.objects.exists()
 
 
@@ -126,6 +118,12 @@ def test_each_mistake_is_told_beside_its_field(client, account, over, field):
     assert Host.objects.count() == 1
 
 
+def test_what_is_too_long_for_a_key_is_said_in_words(client, account):
+    for path in (NEW, url("host", make_host(account))):
+        response = client.post(path, FORM | {"private_key": "x" * 30_000})
+        assert "longer than a private key. Paste the key alone." in page(response)
+
+
 def test_without_keys_of_the_installation_nothing_is_stored(client, account, settings):
     host = make_host(account, name="db-1")
     settings.SEAL_KEYS = []
@@ -138,6 +136,11 @@ def test_without_keys_of_the_installation_nothing_is_stored(client, account, set
         assert "SEAL_KEYS is not set" in page(shown)
     response = client.post(url("host", host), FORM | {"new_key": "on"})
     assert response.status_code == 422
+    assert AGAIN not in page(response)  # nothing was pasted
+    for path in (NEW, url("host", host)):
+        response = client.post(path, FORM | {"private_key": PLANTED})
+        assert "SEAL_KEYS is not set" in page(response)
+        assert AGAIN in page(response)
     checked = client.post(url("host_prerequisites", host))
     assert page(checked).count("SEAL_KEYS is not set") == 2
 
@@ -158,13 +161,12 @@ def test_a_name_that_is_taken_in_this_moment(client, account, monkeypatch):
     form = "workflows.support.forms.hosts.HostForm.clean_name"
     quick = Quick(account)
     monkeypatch.setattr(form, lambda self: quick(self))
-    response = client.post(NEW, FORM)
-    assert response.status_code == 422
-    assert "name already" in page(response)
-    Host.objects.filter(name="web-1").delete()
-    response = client.post(url("host", host), FORM)
-    assert response.status_code == 422
-    assert "name already" in page(response)
+    for path in (NEW, url("host", host)):
+        response = client.post(path, FORM | {"private_key": PLANTED})
+        assert response.status_code == 422
+        assert "name already" in page(response)
+        assert AGAIN in page(response)
+        Host.objects.filter(name="web-1").delete()
 
 
 def test_an_operator_without_an_account_is_told(account):
@@ -206,8 +208,12 @@ def test_a_wrong_change_is_shown_and_not_made(client, account):
 def test_a_key_is_pasted_or_made_and_not_both(client, account):
     host = make_host(account)
     both = FORM | {"private_key": PLANTED, "new_key": "on"}
+    response = client.post(url("host", host), both | {"port": "0"})
+    errors = response.context["form"].errors
+    assert errors.keys() == {"new_key", "port", "private_key"}
     response = client.post(url("host", host), both)
-    assert "new_key" in response.context["form"].errors
+    assert response.context["form"].errors.keys() == {"new_key", "private_key"}
+    assert AGAIN in page(response)
     before = Host.objects.get().private_key
     client.post(url("host", host), FORM | {"new_key": "on"})
     assert unseal(Host.objects.get().private_key) != unseal(before)

@@ -332,9 +332,9 @@ def test_a_host_that_cannot_be_asked_says_why(account, settings):
     host = make_host(account, address="127.0.0.1", port=1)
     found = hosts.check_host(host)
     assert [type(problem) for problem in found.problems] == [HostUnreachable]
-    host = make_host(account, host_key="")
-    (problem,) = hosts.check_host(host).problems
+    (problem,) = hosts.check_host(make_host(account, host_key="")).problems
     assert problem.category == Category.USER_FIXABLE
+    assert "nobody has confirmed its key" in str(problem)
     settings.SEAL_KEYS = []
     (problem,) = hosts.check_host(host).problems
     assert isinstance(problem, SealError)

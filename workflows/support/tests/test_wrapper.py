@@ -234,6 +234,20 @@ def test_a_full_disk_is_named(make_copy, run_id, small_disk):
     assert copy.clean()
 
 
+def test_a_disk_that_is_full_from_the_start_keeps_no_folder(
+    make_copy, run_id, small_disk
+):
+    copy = make_copy(SPOOL=str(small_disk / "spool"))
+    copy.call("check")
+    filling = small_disk / "filling"
+    with pytest.raises(OSError, match="No space left"):
+        filling.write_bytes(bytes(700_000))
+    assert copy.call("run", run_id).last["code"] == "disk_full"
+    assert copy.clean()
+    filling.unlink()
+    assert copy.call("run", run_id).code == 0  # the id is still free
+
+
 def test_without_sos_nothing_is_begun(make_copy, run_id):
     copy = make_copy(SOS=("/nowhere/sos",))
     assert copy.call("run", run_id).last["code"] == "dependency_missing"

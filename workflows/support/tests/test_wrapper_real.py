@@ -13,9 +13,10 @@ import stat
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.services import ServiceMissing
@@ -35,6 +36,7 @@ QUICK = ReportOptions(
 )
 PLACES = Installed()
 RULE = Path("/etc/sudoers.d/handrail-sos")
+CLEARING = Path("/etc/tmpfiles.d/handrail-sos.conf")
 
 
 class Enough(Exception):
@@ -45,13 +47,21 @@ def made_and_fetched(collector, run_id, options=QUICK):
     """Return the archive, and what was shown while it was made."""
     shown, into = [], io.BytesIO()
     report = collector.generate(
-        run_id, options, progress=lambda *now: shown.append((time.monotonic(), *now))
+        run_id,
+        options,
+        progress=lambda *now: shown.append((time.monotonic(), *now)),
+        timeout=3600,
     )
     collector.fetch(report, run_id, into, progress=lambda *now: None)
     assert hashlib.sha256(into.getvalue()).hexdigest() == report.sha256
     collector.remove(run_id)
     into.seek(0)
     return report, shown, into
+
+
+def members(file):
+    listing = list_archive(file, most=20_000, unpacked=256 * 1024**2)
+    return [entry.name for entry in listing.entries]
 
 
 # --- as root --------------------------------------------------------------------------
@@ -68,7 +78,7 @@ def test_a_real_report_is_made(make_copy, run_id, record_property):
     assert {now[2] for now in counted} == {3}
     assert counted[-1][1] == 3
     assert counted[0][0] < shown[-1][0]  # live, not at the end
-    names = [entry.name for entry in list_archive(into).entries]
+    names = members(into)
     assert any(
         name.endswith("/etc/hostname") or "sos_commands/host" in name for name in names
     )
@@ -82,7 +92,7 @@ def test_names_are_masked_and_the_map_stays(make_copy, run_id):
     options = ReportOptions(only=QUICK.only, clean=True)
     report, shown, into = made_and_fetched(collector, run_id, options)
     assert "obfuscated" in report.name
-    names = [entry.name for entry in list_archive(into).entries]
+    names = members(into)
     assert names
     assert not any("private_map" in name for name in names)
     assert "Masking names" in {now[3] for now in shown}
@@ -98,8 +108,29 @@ def test_a_real_run_leaves_nothing_when_it_is_stopped(make_copy, run_id):
 
     collector = Collector(LocalShell(), as_root=True, installed=copy)
     with pytest.raises(Enough):
-        collector.generate(run_id, ReportOptions(), progress=progress)
+        collector.generate(run_id, ReportOptions(), progress=progress, timeout=3600)
     assert copy.clean()
+
+
+def test_a_real_run_whose_wrapper_was_killed_leaves_nothing(make_copy, run_id):
+    copy = make_copy(None)
+    with copy.start("run", run_id) as process:
+        # sos, and what it has begun so far
+        assert until(lambda: len(carrying(copy.spool)) >= 2)
+        process.kill()
+    assert copy.call("stop", run_id).last == {"phase": "stopped"}
+    assert not carrying(copy.spool)
+    assert copy.clean()
+
+
+def carrying(folder):
+    """Return the processes whose environment names the folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if folder in " ".join(process.environ().values()):
+                found.append(process)
+    return found
 
 
 def test_a_plugin_that_sos_does_not_have_is_named(make_copy, run_id):
@@ -142,7 +173,8 @@ def user():
         finally:
             subprocess.run(["sh", SHIPPED / "install.sh", "--uninstall"], check=True)
             subprocess.run(remove, check=True, capture_output=True)
-        assert not any(map(os.path.exists, (PLACES.wrapper, PLACES.spool, RULE)))
+        installed = (PLACES.wrapper, PLACES.spool, RULE, CLEARING)
+        assert not any(map(os.path.exists, installed))
 
 
 @pytest.fixture
@@ -178,24 +210,49 @@ def test_what_is_missing_is_installed_by_one_command(user, login):
     [problem] = collector.prerequisites().problems
     assert isinstance(problem, PrivilegeRequired)
     assert "password" not in str(problem)
+    install = ["sh", SHIPPED / "install.sh", user]
     for _ in range(2):  # it may be run again
-        subprocess.run(["sh", SHIPPED / "install.sh", user], check=True)
+        said = subprocess.run(install, check=True, capture_output=True, text=True)
+    by_itself = Path("/run/systemd/system").exists()
+    assert ("by systemd within two days" in said.stdout) is by_itself
+    assert ("There is no systemd here" in said.stdout) is not by_itself
     found = collector.prerequisites()
     assert (found.sos_version[0], found.wrapper_version) == ("4", VERSION)
     assert problem.rule in RULE.read_text()
     assert stat.S_IMODE(RULE.stat().st_mode) == 0o440
     installed = Path(PLACES.wrapper).stat()
     assert (installed.st_uid, stat.S_IMODE(installed.st_mode)) == (0, 0o755)
-    assert [path.name for path in RULE.parent.iterdir() if "handrail" in path.name] == [
-        RULE.name
-    ]
+    for added in (RULE, CLEARING) if has("systemd-tmpfiles") else (RULE,):
+        assert list(added.parent.glob("*handrail*")) == [added]
+    subprocess.run(["sh", SHIPPED / "install.sh", "--uninstall"], check=True)
+    assert not any(map(os.path.exists, (PLACES.wrapper, RULE, CLEARING)))
 
 
 def test_an_ordinary_user_gets_a_report(ready, login, run_id):
     _report, shown, into = made_and_fetched(Collector(login, as_root=False), run_id)
     assert (3, 3, "Collecting") in [now[1:] for now in shown]
-    assert list_archive(into).entries
+    assert members(into)
     assert nothing_left()
+
+
+def test_an_archive_that_nobody_fetches_is_cleared_away(ready, login, run_id, tmp_path):
+    if not has("systemd-tmpfiles"):
+        pytest.skip("needs systemd-tmpfiles: apt-get install systemd")
+    Collector(login, as_root=False).generate(
+        run_id, QUICK, progress=lambda *now: None, timeout=3600
+    )
+
+    def clear(age):
+        rule = tmp_path / f"{age}.conf"
+        rule.write_text(CLEARING.read_text().replace(" 1d\n", f" {age}\n"))
+        subprocess.run(["systemd-tmpfiles", "--clean", rule], check=True)
+        return nothing_left()
+
+    assert not clear("1d")
+    assert len(list(Path(PLACES.spool).glob(f"{run_id}/archive/*"))) == 1
+    assert until(lambda: clear("1s"))
+    spool = Path(PLACES.spool).stat()
+    assert (spool.st_uid, stat.S_IMODE(spool.st_mode)) == (0, 0o711)
 
 
 def test_a_stop_ends_what_root_does(ready, login, run_id):
@@ -205,7 +262,7 @@ def test_a_stop_ends_what_root_does(ready, login, run_id):
 
     with pytest.raises(Enough):
         Collector(login, as_root=False).generate(
-            run_id, ReportOptions(), progress=progress
+            run_id, ReportOptions(), progress=progress, timeout=3600
         )
     assert nothing_left()
 

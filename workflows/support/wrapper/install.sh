@@ -9,6 +9,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 program=/usr/local/sbin/handrail-sos
 rule=/etc/sudoers.d/handrail-sos
 spool=/var/spool/handrail-sos
+clearing=/etc/tmpfiles.d/handrail-sos.conf
 
 fail() {
     echo "install.sh: $1" >&2
@@ -19,7 +20,7 @@ fail() {
 [ $# = 1 ] || fail 'give the one user that may make reports, or --uninstall'
 
 if [ "$1" = --uninstall ]; then
-    rm -f "$rule" "$program"
+    rm -f "$rule" "$program" "$clearing"
     rm -rf "$spool"
     echo 'Removed. Nobody makes diagnostic reports through Handrail any more.'
     exit 0
@@ -54,4 +55,16 @@ if [ "$user" = root ]; then
 else
     mv -f "$new" "$rule"
 fi
+# What nobody fetches goes after a day, even if nobody asks this host for anything more.
+if command -v systemd-tmpfiles >/dev/null; then
+    install -d -o root -g root -m 0755 "${clearing%/*}"
+    echo "d $spool 0711 root root 1d" >"$clearing"
+    chmod 0644 "$clearing"
+fi
 echo "Installed. $user can make diagnostic reports of this host through Handrail."
+if [ -e "$clearing" ] && [ -d /run/systemd/system ]; then
+    echo "What nobody fetches from $spool is removed by systemd within two days."
+else
+    echo "There is no systemd here: what nobody fetches stays in $spool until Handrail"
+    echo 'checks this host or has a report made, a day or more later, or --uninstall.'
+fi

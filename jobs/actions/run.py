@@ -96,6 +96,18 @@ class Run:
                 job=self.job, step=self.step, status=Status.RUNNING, message=message
             )
 
+    def remember(self, **facts: Any) -> None:
+        """Write facts into the job's metadata, for whoever comes after this run.
+
+        None takes one out again. Raises LeaseLost.
+        """
+        known = self.job.metadata | facts
+        known = {name: fact for name, fact in known.items() if fact is not None}
+        mine = Job.objects.held_by(self.job.fence).filter(pk=self.job.pk)
+        if not mine.update(metadata=known):
+            raise LeaseLost(str(self.job.pk))
+        self.job.metadata = known
+
     @contextmanager
     def completing(self) -> Iterator[None]:
         """Write a step's effects and its completion in one transaction: both or none.

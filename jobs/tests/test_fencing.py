@@ -82,9 +82,10 @@ def test_a_late_runs_effects_do_not_happen(kind, alice):
     [
         lambda run: run.progress(1, 2, "Reading"),
         lambda run: run.note("I am late."),
+        lambda run: run.remember(late=True),
         lambda run: run.complete(),
     ],
-    ids=["progress", "note", "complete"],
+    ids=["progress", "note", "remember", "complete"],
 )
 def test_each_write_of_a_late_run_is_refused(kind, alice, write):
     job = start_job(kind(steps=("one",)), None, by=alice)
@@ -93,6 +94,17 @@ def test_each_write_of_a_late_run_is_refused(kind, alice, write):
     with pytest.raises(LeaseLost):
         write(late)
     assert everything(job) == before
+
+
+def test_what_a_run_remembers_is_there_for_the_next_one(kind, alice):
+    job = start_job(kind(), None, by=alice, metadata={"about": "kits"})
+    first = take_one("a")
+    first.remember(seen=3, at="noon")
+    first.remember(seen=4, at=None)
+    expire(job)
+    assert reap() == 1
+    known = {"about": "kits", "seen": 4}
+    assert take_one("b").job.metadata == first.job.metadata == known
 
 
 def test_a_late_run_is_stopped_before_its_block(kind, alice):

@@ -12,14 +12,13 @@ from typing import Any
 from jobs.actions.stopping import retry_job
 from jobs.models import Job
 from workflows.core.accounts import Account, User
-from workflows.core.connecting import connect_jira
 from workflows.core.secrets import Secret
 from workflows.support.actions.attaching import jira_attach_artifact
 from workflows.support.actions.bringing import bring_archive
 from workflows.support.actions.cases import begin_case, go_on_to_jira, select_product
 from workflows.support.actions.fetching import fetch_sosreport
 from workflows.support.actions.generating import generate_sosreport
-from workflows.support.actions.verifying import use_connection, verify_issue
+from workflows.support.actions.verifying import connect_case, verify_issue
 from workflows.support.collecting.options import ReportOptions
 from workflows.support.models import Host, WorkflowSession
 
@@ -81,10 +80,8 @@ def go_on(case: str) -> dict[str, Any]:
 def connect(case: str, url: str, token: str, key: str) -> dict[str, Any]:
     """Connect to Jira, and have the issue checked."""
     by, row = alice(), find(case)
-    connection = connect_jira(
-        by=by, kind="data_center", base_url=url, email="", token=Secret(token)
-    )
-    use_connection(row, by=by, connection=connection)
+    typed = {"kind": "data_center", "base_url": url, "email": ""}
+    connect_case(row, by=by, **typed, token=Secret(token))
     verify_issue(row, by=by, key=key)
     return {}
 

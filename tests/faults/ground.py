@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "SECRET_KEY": "only-for-tests-" + "x" * 50,
     "SEAL_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
     "ALLOWED_HOSTS": "localhost,127.0.0.1",
+    "JIRA_LOOPBACK": "1",
     "LOG_FORMAT": "text",
     "JOB_LEASE_SECONDS": str(LEASE_SECONDS),
 }

@@ -6,6 +6,8 @@ import subprocess
 import time
 from dataclasses import replace
 
+import httpx
+
 from jobs.actions.kinds import KINDS, job_kind
 from jobs.actions.run import Run
 from tests.faults.models import Effect
@@ -13,6 +15,7 @@ from tests.faults.names import (
     CAREFUL,
     EFFECT,
     GRACE,
+    LATE,
     MINUTE,
     OVERLONG,
     STEPS,
@@ -20,7 +23,11 @@ from tests.faults.names import (
     STUCK_GRACE,
     TIMEOUT,
 )
-from workflows.support import tasks as support
+from workflows.core.jira import client
+from workflows.core.jira.upload import REPLY_SECONDS
+from workflows.support import tasks  # noqa: F401  (its kinds are there first)
+from workflows.support.actions import confirming
+from workflows.support.actions.reporting import FETCH
 
 
 def effect(run: Run) -> None:
@@ -53,6 +60,8 @@ job_kind(STUBBORN, label="Stubborn", timeout=MINUTE, grace=GRACE)(stubborn)
 job_kind(OVERLONG, label="Overlong", timeout=TIMEOUT, grace=GRACE)(stubborn)
 
 # What is stuck hears of nothing: how it is ended is the same after a shorter time.
-for work in (support.fetch_sosreport, support.jira_attach_artifact):
-    [kind] = [kind for kind in KINDS.values() if kind.work is work]
-    KINDS[kind.type] = replace(kind, grace=STUCK_GRACE)
+KINDS[FETCH] = replace(KINDS[FETCH], grace=STUCK_GRACE)
+client.UPLOAD_TIMEOUT = httpx.Timeout(
+    STUCK_GRACE.total_seconds(), connect=10, read=REPLY_SECONDS
+)
+confirming.LATE = LATE

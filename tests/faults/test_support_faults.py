@@ -274,6 +274,31 @@ def test_the_worker_is_killed_in_the_middle_of_an_upload(
     record_property("figure", recovered(scene, fault, name, sent))
 
 
+def test_the_worker_is_killed_while_jira_is_storing(
+    scene, jira, at_jira, record_property
+):
+    """The next one finds nothing yet: it waits, and does not send it again."""
+    worker, other = workers_of(scene)
+    path, known = at_jira()
+    jira.fails("/attachments", holds="reply", stores="late")
+    scene.ask("attach")
+    assert jira.held.wait(60)
+    fault = now()
+    kill(worker)
+    jira.release()
+    release(other)
+    scene.ground.wait("somebody has looked", lambda: "failed" in scene.outcomes())
+    assert scene.jobs() == [(ATTACH, "queued", 2)]
+    jira.catch_up()
+    scene.ground.wait_ended()
+    assert scene.jobs() == [(ATTACH, "succeeded", 3)]
+    assert scene.outcomes() == {"lost": 1, "failed": 1, "succeeded": 1}
+    assert has_one_more(scene, jira, path, known)
+    assert len(uploads(jira)) == 1
+    name = "worker killed while Jira stores"
+    record_property("figure", recovered(scene, fault, name, "1 upload, 1 attachment"))
+
+
 def test_who_wakes_up_in_mid_upload_sends_no_second_attachment(
     scene, jira, at_jira, record_property
 ):

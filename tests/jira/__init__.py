@@ -71,10 +71,11 @@ class Handler(BaseHTTPRequestHandler):
         if fault.early and fault.status:
             self.say(asked, Reply(fault.status, fault.body, fault.headers))
             return self.linger()
+        asked.late = fault.stores == "late"
+        if fault.stores or not fault.status:
+            reply = self.jira.answer(asked, body)
         if fault.status:
             reply = Reply(fault.status, fault.body, fault.headers)
-        else:
-            reply = self.jira.answer(asked, body)
         body.skip()
         if fault.holds == "reply":
             self.jira.hold()

@@ -53,6 +53,7 @@ class Asked:
     size: int = 0  # of the body, as much of it as came
     status: int = 0
     answer: bytes = b""
+    late: bool = False  # is its file stored when somebody says so?
 
 
 @dataclass
@@ -62,7 +63,8 @@ class Fault:
     With a status it is the answer, and nothing is done. ``early`` gives it before the
     body is read. ``drop`` breaks the connection: at once, midway in the request's body,
     instead of the reply to what was done, or in the middle of that reply. ``holds``
-    waits there until ``release()``, and tells so by the event ``held``.
+    waits there until ``release()``, and tells so by the event ``held``. ``stores`` has
+    the file taken, whatever is answered: at once, or late, which is by ``catch_up()``.
     """
 
     path: str = ""
@@ -73,6 +75,7 @@ class Fault:
     early: bool = False
     drop: Literal["", "at once", "midway", "reply", "in reply"] = ""
     holds: Literal["", "midway", "reply"] = ""
+    stores: Literal["", "at once", "late"] = ""
 
 
 @dataclass(frozen=True)

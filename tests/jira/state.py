@@ -35,6 +35,7 @@ class JiraServer:
     faults: list[Fault] = field(default_factory=list)
     upload_limit: int | None = 1024**4
     enabled: bool = True
+    late: list[tuple[StoredIssue, Stored]] = field(default_factory=list)
     lets_strangers_in: bool = False  # Data Center may take a wrong token for none
     held: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
@@ -83,6 +84,13 @@ class JiraServer:
     def release(self) -> None:
         """Let go on what a fault holds."""
         self.released.set()
+
+    def catch_up(self) -> None:
+        """Store what was taken and not stored yet."""
+        with self.quiet:
+            for issue, stored in self.late:
+                issue.attachments.append(stored)
+            self.late.clear()
 
     def wait_until_idle(self, *, requests: int = 0) -> None:
         """Return when so many have come and none is being worked on."""
@@ -176,16 +184,24 @@ class JiraServer:
             cloud = self.kind == Kind.CLOUD
             words = f"{found[0]} exceeds its maximum permitted size of 10.00 MB."
             raise Refused(413 if cloud else 404, words)
-        return self.store(issue, person, found)
+        return self.store(issue, person, found, late=asked.late)
 
     def store(
-        self, issue: StoredIssue, person: Person, found: tuple[str, int, str]
+        self,
+        issue: StoredIssue,
+        person: Person,
+        found: tuple[str, int, str],
+        *,
+        late: bool = False,
     ) -> Stored:
         with self.quiet:
             self.made += 1
             created = EPOCH + timedelta(seconds=self.made)
             stored = Stored(str(self.made), *found, person, created)
-            issue.attachments.append(stored)
+            if late:
+                self.late.append((issue, stored))
+            else:
+                issue.attachments.append(stored)
         return stored
 
     # --- how Jira tells it ------------------------------------------------------------

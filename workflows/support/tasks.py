@@ -8,12 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs.actions.kinds import job_kind
 from jobs.actions.run import Run
+from workflows.core.jira.upload import REPLY_SECONDS
 from workflows.support.actions import attaching, fetching, generating
-from workflows.support.actions.reporting import FETCH, GENERATE
+from workflows.support.actions.reporting import ATTACH, FETCH, GENERATE
 
 QUEUE = "support"
-# A host has 15 seconds to end a report by itself, and a connection may take its time.
-GRACE = timedelta(seconds=25)
+# A host has 16 seconds to end a report by itself and 20 to clear it away, and gives up
+# a connection after 20. Where it answers, all this takes a moment.
+GRACE = timedelta(seconds=90)
 
 
 @job_kind(
@@ -45,12 +47,13 @@ def fetch_sosreport(run: Run) -> None:
 
 
 @job_kind(
-    attaching.KIND,
+    ATTACH,
     label=_("Attach to Jira"),
     queue=QUEUE,
     timeout=timedelta(hours=2),
-    # A request to another server may take 30 seconds to give up.
-    grace=timedelta(seconds=35),
+    # Once all of it has gone the run ends by itself, with what Jira has to say: after
+    # the last bytes, the reply, and the look whether it is on the issue.
+    grace=timedelta(seconds=30 + REPLY_SECONDS + 45),
     ended=attaching.attach_ended,
     restarted=attaching.attach_restarted,
 )

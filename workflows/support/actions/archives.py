@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.cache import cache
 from django.core.files import File
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import Error, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -35,6 +35,8 @@ log = logging.getLogger("handrail.support")
 
 FOLDER = "support"
 SUFFIX = ".part"
+# So say file systems of a network that write out no folders; files they do.
+NO_FOLDERS = {errno.EBADF, errno.EINVAL, errno.ENOTSUP}
 # What a killed process has left behind is of no use to anybody after this time.
 FORGOTTEN_SECONDS = 24 * 3600
 # A listing is made while somebody waits for the page. Of 256 MiB that pack badly,
@@ -51,6 +53,17 @@ class StorageFailed(CaseProblem, Temporary):
         "The archive could not be stored: the storage of Handrail is full, or does not "
         "answer. What was stored before is kept. Try again; if it fails again, have an "
         "administrator look at the storage."
+    )
+
+
+class StorageSilent(StorageFailed):
+    """The same storage, when something is read from it."""
+
+    code = "read_failed"
+    words = _(
+        "The archive could not be read: the storage of Handrail does not answer. "
+        "Nothing of it is lost. Try again; if it fails again, have an administrator "
+        "look at the storage."
     )
 
 
@@ -143,13 +156,12 @@ def stored(path: Path, case: WorkflowSession) -> str:
     name = f"{FOLDER}/{case.pk}/{uuid4().hex}"
     try:
         with path.open("rb") as source:
-            # The row that will name it outlives a power cut, and so must the file.
-            os.fsync(source.fileno())
             size = os.fstat(source.fileno()).st_size
             name = default_storage.save(name, Movable(source))
         # Django, where it cannot rename, takes what a full disk cut off for written.
         if default_storage.size(name) != size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_out(name)
     except Exception as error:
         discard(name)
         if isinstance(error, OSError):
@@ -158,6 +170,31 @@ def stored(path: Path, case: WorkflowSession) -> str:
         log.warning("an archive cannot be stored: %s", type(error).__name__)
         raise StorageFailed from None
     return name
+
+
+def write_out(name: str) -> None:
+    """Have a stored file outlive a power cut, as the row will that names it.
+
+    On this machine, that is: a storage elsewhere answers for itself. Raises OSError.
+    """
+    if not isinstance(default_storage, FileSystemStorage):
+        return
+    path = Path(default_storage.path(name))
+    sync(path)
+    for folder in path.parents[: name.count("/") + 1]:
+        try:
+            sync(folder)
+        except OSError as error:
+            if error.errno not in NO_FOLDERS:
+                raise
+
+
+def sync(path: Path) -> None:
+    place = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
 @contextmanager
@@ -206,26 +243,78 @@ def in_mib(done: int, total: int) -> tuple[int, int]:
     return (most if done >= total else done // MIB), most
 
 
+# --- read -----------------------------------------------------------------------------
 def open_archive(artifact: Artifact) -> BinaryIO:
-    """Return the stored file. Raises MissingArtifact."""
+    """Return the stored file at its start. Raises MissingArtifact, StorageSilent.
+
+    A storage may bring all of it from elsewhere at the first touch: that is done here,
+    and not while somebody waits for the next piece.
+    """
     if not artifact.file:
         raise MissingArtifact
     try:
-        return cast(BinaryIO, default_storage.open(artifact.file, "rb"))
+        with answering(), ExitStack() as undo:
+            file = undo.enter_context(default_storage.open(artifact.file, "rb"))
+            file.seek(0)
+            undo.pop_all()
     except FileNotFoundError:
         raise MissingArtifact from None
+    return cast(BinaryIO, file)
+
+
+@contextmanager
+def reading(artifact: Artifact) -> Iterator[BinaryIO]:
+    """Lend the stored file; whatever breaks as the block reads it is StorageSilent.
+
+    Raises what ``open_archive`` raises.
+    """
+    with open_archive(artifact) as file:
+        yield cast(BinaryIO, Explained(file))
+
+
+class Explained:
+    """A stored file that fails in words."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1, /) -> bytes:
+        with answering():
+            return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        with answering():
+            return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Say in words that the storage does not.
+
+    Raises StorageSilent, FileNotFoundError.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each storage has exceptions of its own
+        log.warning("an archive cannot be read: %s", type(error).__name__)
+        raise StorageSilent from None
 
 
 def listing(artifact: Artifact) -> Listing:
     """Return what the archive holds, or the first part of it, within seconds.
 
-    Raises MissingArtifact, ArchiveDamaged.
+    Raises MissingArtifact, StorageSilent, ArchiveDamaged.
     """
     if not artifact.file:
         raise MissingArtifact
     found: Listing | None = cache.get(listing_key(artifact.pk))
     if found is None:
-        with open_archive(artifact) as file:
+        with reading(artifact) as file:
             found = list_archive(file, most=MOST_LISTED, unpacked=MOST_UNPACKED)
         cache.set(listing_key(artifact.pk), found, LISTING_SECONDS)
     return found

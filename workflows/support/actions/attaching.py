@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_fsm import TransitionNotAllowed
@@ -18,17 +18,28 @@ from jobs.actions.starting import start_job
 from jobs.actions.stopping import NotNow
 from jobs.models import Job
 from workflows.core.accounts import TenantQuerySet, User
-from workflows.core.errors import UserFixable
+from workflows.core.errors import Problem, UserFixable
 from workflows.core.jira import (
+    AnswerTooLarge,
     ArtifactTooLarge,
     Attachment,
     Forbidden,
     Issue,
     JiraProblem,
     NotFound,
+    NotJira,
 )
-from workflows.support.actions.archives import in_mib, open_archive
+from workflows.support.actions.archives import in_mib, reading
 from workflows.support.actions.cases import fail_case
+from workflows.support.actions.confirming import (
+    all_gone,
+    carried_over,
+    confirming,
+    give_time,
+    unconfirmed_since,
+)
+from workflows.support.actions.reporting import ATTACH, unique_key
+from workflows.support.actions.sizes import most_to_send
 from workflows.support.actions.verifying import (
     asking,
     case_and_jira,
@@ -50,9 +61,6 @@ from workflows.support.problems import (
 if TYPE_CHECKING:
     from workflows.core.jira.client import Jira
 
-KIND = "support.jira_attach_artifact"
-MIB = 1024 * 1024
-
 
 class AttachmentDiffers(CaseProblem, UserFixable):
     """Jira said that it has the file; the issue says otherwise."""
@@ -73,6 +81,14 @@ class AttachCanceled(CaseProblem, UserFixable):
     )
 
 
+class CanceledUnconfirmed(AttachCanceled):
+    words = gettext_lazy(
+        "The upload was stopped when all of the file had gone, so the issue may show "
+        "it, or will in a while. The archive and the issue's key are kept. Attach it "
+        "again when you want to: what is there by then is not sent twice."
+    )
+
+
 class AttachTimedOut(CaseProblem, UserFixable):
     code = "timeout"
     words = gettext_lazy(
@@ -81,9 +97,29 @@ class AttachTimedOut(CaseProblem, UserFixable):
     )
 
 
+class TimedOutUnconfirmed(AttachTimedOut):
+    words = gettext_lazy(
+        "The upload took too long and was stopped when all of the file had gone, so "
+        "the issue may show it, or will in a while. The archive and the issue's key "
+        "are kept. Try again: what is there by then is not sent twice."
+    )
+
+
+class IssueHidden(IssueAccessDenied):
+    """As it looks once the archive was on its way."""
+
+    words = gettext_lazy(
+        "Jira no longer shows this issue to your account. The archive was on its way: "
+        "the issue may have it. It is kept here too. Check the key, or connect an "
+        "account that sees the issue: what is there is not sent twice."
+    )
+
+
 # How a job ended that had no problem of its own to tell.
-ENDINGS: dict[str, type[CaseProblem]] = {
-    problem.code: problem for problem in (AttachCanceled, AttachTimedOut)
+Endings = dict[str, type[CaseProblem]]
+ENDINGS: Endings = {each.code: each for each in (AttachCanceled, AttachTimedOut)}
+UNCONFIRMED: Endings = {
+    each.code: each for each in (CanceledUnconfirmed, TimedOutUnconfirmed)
 }
 
 
@@ -98,7 +134,11 @@ def jira_attach_artifact(case: WorkflowSession, *, by: User) -> Job:
         # The job before the case, in the order in which a retry and the end of a run
         # lock them too. It goes with the transaction if there is something against it.
         job = start_job(
-            KIND, case, by=by, unique=f"{KIND}:{case.pk}", metadata=sending(case)
+            ATTACH,
+            case,
+            by=by,
+            unique=unique_key(ATTACH, case),
+            metadata=sending(case),
         )
         if job.is_new:
             begin(job)
@@ -108,7 +148,13 @@ def jira_attach_artifact(case: WorkflowSession, *, by: User) -> Job:
 def sending(case: WorkflowSession) -> dict[str, Any]:
     """Return what a job is about, for people and for its retry."""
     found = archives_of(case).first()
-    return {"archive": found.filename, "archiveId": str(found.pk)} if found else {}
+    if found is None:
+        return {}
+    about: dict[str, Any] = {"archive": found.filename, "archiveId": str(found.pk)}
+    last = attachments_of(case.pk).first()
+    if last is not None and archive_id(last) == str(found.pk):
+        about |= carried_over(last)
+    return about
 
 
 def begin(job: Job) -> None:
@@ -125,19 +171,23 @@ def begin(job: Job) -> None:
         if not state.is_verified():
             raise AccessNotVerified
         check_size(archive, state.upload_limit)
-        if job.metadata != sending(row):
+        if archive_id(job) != str(archive.pk):
             raise TransitionNotAllowed(_("The case has another archive by now."))
-        if last_archive(job) != str(archive.pk):
+        last = attachments_of(row.pk).exclude(pk=job.pk).first()
+        if last is None or archive_id(last) != str(archive.pk):
             state.known_ids = None
         state.attach()
         resume(row)
 
 
-def last_archive(job: Job) -> str:
-    """Return which archive the case's attachment before this one was to send."""
-    jobs = Job.objects.filter(subject_id=job.subject_id, type=KIND).exclude(pk=job.pk)
-    last = jobs.order_by("-id").first()
-    return str(last.metadata.get("archiveId")) if last else ""
+def attachments_of(case_pk: UUID) -> QuerySet[Job]:
+    """Return the case's jobs of this kind, the newest first; old ones are purged."""
+    return Job.objects.filter(subject_id=case_pk, type=ATTACH).order_by("-id")
+
+
+def archive_id(job: Job) -> str:
+    """Return which archive the job is to send."""
+    return str(job.metadata.get("archiveId", ""))
 
 
 def archives_of(case: WorkflowSession) -> TenantQuerySet:
@@ -155,8 +205,10 @@ def archive_of(case: WorkflowSession) -> Artifact:
 # --- sizes ----------------------------------------------------------------------------
 def check_size(archive: Artifact, limit: int | None) -> None:
     """Compare before anything is sent. Raises ArtifactTooLarge with both sizes."""
-    cap = settings.SUPPORT_LARGEST_MIB * MIB
-    if limit is not None and archive.size > limit:
+    most = most_to_send(limit)
+    if archive.size <= most:
+        return
+    if most == limit:
         raise ArtifactTooLarge(
             _(
                 "The archive has %(size)s, and Jira takes at most %(most)s of a file. "
@@ -164,18 +216,16 @@ def check_size(archive: Artifact, limit: int | None) -> None:
                 "fewer plugins or smaller logs, or ask Jira's administrator to raise "
                 "the limit."
             )
-            % sizes(archive.size, limit)
+            % sizes(archive.size, most)
         )
-    if archive.size > cap:
-        raise ArtifactTooLarge(
-            _(
-                "The archive has %(size)s, and Handrail sends at most %(most)s. "
-                "Nothing was sent; the archive is kept. Make a smaller report, with "
-                "fewer plugins or smaller logs, or ask an administrator to raise the "
-                "limit."
-            )
-            % sizes(archive.size, cap)
+    raise ArtifactTooLarge(
+        _(
+            "The archive has %(size)s, and Handrail sends at most %(most)s. Nothing "
+            "was sent; the archive is kept. Make a smaller report, with fewer plugins "
+            "or smaller logs, or ask an administrator to raise the limit."
         )
+        % sizes(archive.size, most)
+    )
 
 
 # --- the job --------------------------------------------------------------------------
@@ -188,19 +238,18 @@ def attach(run: Run) -> None:
     case = cast(WorkflowSession, run.subject)
     state, archive = case.jira, archive_of(case)
     connection, key = connection_of(state, run.job.created_by), state.issue_key
+    since = unconfirmed_since(run.job, state.issue_url)
     run.progress(0, None, _("Asking Jira"))
     with asking(connection) as jira:
-        with still_visible():
+        with still_visible(gone=bool(since)):
             issue = jira.issue(key)
         known = note(run, state, issue, limit := jira.upload_limit())
-        found = look(jira, key, archive, known)
+        found = look(jira, key, archive, known, gone=bool(since))
         was_there = found is not None
-        if not was_there:
+        if found is None:
+            give_time(run, since)
             check_size(archive, limit)
-            send(run, jira, key, archive)
-            found = look(jira, key, archive, known)
-    if found is None:
-        raise AttachmentDiffers
+            found = sent(run, jira, state, archive, known)
     run.result = {"issue": issue.key, "alreadyThere": was_there}
     with (
         run.completing(),
@@ -212,12 +261,15 @@ def attach(run: Run) -> None:
 
 
 @contextmanager
-def still_visible() -> Iterator[None]:
-    """The issue was there when it was checked. Raises IssueAccessDenied."""
+def still_visible(*, gone: bool) -> Iterator[None]:
+    """The issue was there when it was checked. Raises IssueAccessDenied.
+
+    ``gone``: may it have the archive by now?
+    """
     try:
         yield
     except (NotFound, Forbidden):
-        raise IssueAccessDenied from None
+        raise (IssueHidden if gone else IssueAccessDenied) from None
 
 
 def note(
@@ -236,33 +288,54 @@ def note(
 
 
 def look(
-    jira: Jira, key: str, archive: Artifact, known: list[str]
+    jira: Jira, key: str, archive: Artifact, known: list[str], *, gone: bool
 ) -> Attachment | None:
     """Return the archive as it is on the issue, by name and size."""
-    with still_visible():
+    with still_visible(gone=gone):
         return jira.find_attachment(
             key, archive.filename, archive.size, since_ids=known
         )
 
 
-def send(run: Run, jira: Jira, key: str, archive: Artifact) -> None:
+def sent(
+    run: Run,
+    jira: Jira,
+    state: JiraAttachmentState,
+    archive: Artifact,
+    known: list[str],
+) -> Attachment:
+    """Send the archive and return it as it is on the issue then. Raises Problem."""
+    problem: Problem = AttachmentDiffers()
+    try:
+        send(run, jira, state, archive)
+    except (AnswerTooLarge, NotJira) as odd:  # whatever it was: the issue tells
+        problem = odd
+    found = look(jira, state.issue_key, archive, known, gone=True)
+    if found is None:
+        raise problem
+    return found
+
+
+def send(run: Run, jira: Jira, state: JiraAttachmentState, archive: Artifact) -> None:
     """Stream the archive. No safe point follows: what has arrived is not canceled."""
 
-    def show(sent: int) -> None:
-        run.progress(*in_mib(sent, archive.size), _("Sending to Jira (MiB)"))
+    def show(done: int) -> None:
+        run.progress(*in_mib(done, archive.size), _("Sending to Jira (MiB)"))
+        if done == archive.size:
+            all_gone(run, state.issue_url)
 
-    show(0)
-    try:
-        with open_archive(archive) as file:
+    with reading(archive) as file, confirming(run):
+        show(0)
+        try:
             jira.attach(
-                key,
+                state.issue_key,
                 file,
                 name=archive.filename,
                 size=archive.size,
                 progress=show,
             )
-    except NotFound:
-        raise IssueAccessDenied from None
+        except NotFound:
+            raise IssueHidden from None
 
 
 # --- told by the engine ---------------------------------------------------------------
@@ -270,20 +343,21 @@ def attach_ended(job: Job, code: str) -> None:
     """The job failed or was canceled: so has its case, for the same reason."""
     pk, running = job.subject_id, RunStatus.RUNNING
     states = JiraAttachmentState.objects.filter(session=pk, attachment_status=running)
-    found = states.values_list("pk", flat=True).first()
+    found = states.values_list("pk", "issue_url").first()
     if pk is None or found is None:  # the case is gone
         return
     by = job.cancel_requested_by if code == AttachCanceled.code else None
-    fail_case(pk, code or AttachFailed.code, reason(job, code), by=by)
-    with JiraAttachmentState.moving(found, by=by) as state:
+    endings = UNCONFIRMED if unconfirmed_since(job, found[1]) else ENDINGS
+    fail_case(pk, code or AttachFailed.code, reason(job, code, endings), by=by)
+    with JiraAttachmentState.moving(found[0], by=by) as state:
         state.not_attached()
         if code == IssueAccessDenied.code:
             state.issue_access_verified = False
 
 
-def reason(job: Job, code: str) -> str:
-    if code in ENDINGS:
-        return str(ENDINGS[code].words)
+def reason(job: Job, code: str, endings: Endings = ENDINGS) -> str:
+    if code in endings:
+        return str(endings[code].words)
     return job.failure_reason or str(AttachFailed.words)
 
 

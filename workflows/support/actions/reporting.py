@@ -1,16 +1,16 @@
-"""What pages show of a case: what runs for it, what ran last, what its host lacks."""
+"""What pages show of a case: what runs for it, its archives, what its host lacks."""
 
 from __future__ import annotations
 
 from jobs.actions.starting import UNENDED
 from jobs.models import Job
-from workflows.support.actions.attaching import KIND as ATTACH
 from workflows.support.actions.hosts import check_host
 from workflows.support.collecting.collector import Prerequisites
 from workflows.support.models import Artifact, Host, WorkflowSession
 
 GENERATE = "support.generate_sosreport"
 FETCH = "support.fetch_sosreport"
+ATTACH = "support.jira_attach_artifact"
 MOST = 10  # archives that are listed
 KINDS = (GENERATE, FETCH, ATTACH)
 
@@ -24,12 +24,6 @@ def running_job(case: WorkflowSession) -> Job | None:
     """Return the job of this case that is queued or running, if one is."""
     keys = [unique_key(kind, case) for kind in KINDS]
     jobs = Job.objects.filter(unique_key__in=keys, status__in=UNENDED)
-    return jobs.order_by("-id").first()
-
-
-def last_job(case: WorkflowSession, kind: str) -> Job | None:
-    """Return the newest job of a kind, however it stands; old ones are purged."""
-    jobs = Job.objects.filter(subject_id=case.pk, type=kind)
     return jobs.order_by("-id").first()
 
 

@@ -144,6 +144,36 @@ def test_another_disk_takes_a_copy(case, settings, small_disk, finished):
     assert (path.read_bytes(), mode(path)) == (b"content", 0o600)
 
 
+@pytest.mark.parametrize("where", ["here", "on another disk"])
+def test_what_is_stored_outlives_a_power_cut(
+    case, settings, storage, small_disk, finished, monkeypatch, where
+):
+    """The file that is kept, be it a copy, and every folder on the way to it."""
+    folder = storage if where == "here" else small_disk / "files"
+    use_folder(settings, folder)
+    written = []
+
+    def noting(place, real=os.fsync):
+        real(place)
+        written.append(Path(f"/proc/self/fd/{place}").readlink())
+
+    monkeypatch.setattr(os, "fsync", noting)
+    path = folder / stored(finished, case)
+    assert set(written) == {path, path.parent, folder / "support", folder}
+
+
+def test_a_folder_that_cannot_be_written_out_is_no_failure(case, finished, monkeypatch):
+    """Some file systems of a network refuse that for folders, and keep them so."""
+
+    def refusing(place, real=os.fsync):
+        if Path(f"/proc/self/fd/{place}").is_dir():
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(place)
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    assert read(keep_it(case, stored(finished, case))) == b"content"
+
+
 def test_it_is_noted_in_the_callers_transaction(case, finished):
     name = stored(finished, case)
     with transaction.atomic():

@@ -26,6 +26,7 @@ from workflows.support.tests.make import (
     make_archive,
     make_case,
     packed,
+    start_attaching,
 )
 from workflows.support.tests.storages import (  # noqa: F401
     files_in,
@@ -33,7 +34,6 @@ from workflows.support.tests.storages import (  # noqa: F401
     own_storage,
     read,
     silent,
-    start_attaching,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]

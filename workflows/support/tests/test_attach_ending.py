@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
 
 import pytest
-from django.db import connection
 
 from jobs.actions.reaping import reap
 from jobs.actions.run import CANCELED, HANDED_BACK, TIMED_OUT
@@ -24,7 +22,7 @@ from jobs.tests.engine import (
 from jobs.tests.engine import reread as reread_job
 from workflows.core.connecting import revoke_connection
 from workflows.core.tests.make import make_connection_to
-from workflows.support.actions import attaching
+from workflows.support.actions import archives, attaching
 from workflows.support.actions.attaching import (
     AttachmentDiffers,
     jira_attach_artifact,
@@ -41,24 +39,21 @@ from workflows.support.tests.make import (
     make_case,
     reread,
 )
-from workflows.support.tests.sending import (
+from workflows.support.tests.sending import (  # noqa: F401
     CONTENT,
     MIB,
     QUEUE,
     asked,
     attachments,
     failed,
+    held,
     is_whole,
+    ready_case,
     run_out,
     said,
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def case(ready):
-    return ready
 
 
 # --- lost replies, lost workers -------------------------------------------------------
@@ -119,28 +114,6 @@ def test_another_archive_is_sent_although_the_first_is_there(server, case, alice
     assert (second.sha256, jira_of(case).attachment_id) == (other.sha256, second.id)
 
 
-@contextmanager
-def held(server, run, **fault):
-    """Run it on another thread, up to where Jira is held."""
-    server.fails("/attachments", **fault)
-    thread = threading.Thread(target=ended, args=[run])
-    thread.start()
-    try:
-        assert server.held.wait(30)
-        yield
-    finally:
-        server.release()
-        thread.join(60)
-    assert not thread.is_alive()
-
-
-def ended(run):
-    try:
-        execute(run)
-    finally:
-        connection.close()
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("holds", ["reply", "midway"])
 def test_a_worker_that_was_thought_dead_sends_nothing_twice(server, alice, holds):
@@ -179,7 +152,7 @@ def test_a_slip_of_ours_is_an_end_too(server, case, alice, monkeypatch):
         raise ValueError("a slip")
 
     with monkeypatch.context() as patched:
-        patched.setattr(attaching, "open_archive", slip)
+        patched.setattr(attaching, "reading", slip)
         run_out(jira_attach_artifact(case, by=alice))
     assert failed(case, "attach_failed", "did not expect")
     run_out(jira_attach_artifact(case, by=alice))
@@ -245,7 +218,7 @@ def test_who_cancels_leaves_nothing_in_jira(server, large, alice, mona):
     stopping(server, run, CANCELED)
     assert reread_job(job).status == "canceled"
     assert attachments(server) == []
-    assert failed(large, "canceled", "Attach it again")
+    assert failed(large, "canceled", "Jira keeps nothing of a file that is not whole")
     assert [move.actor for move in reread(large).moves()][-1] == mona
     run_out(jira_attach_artifact(large, by=alice))
     assert is_whole(server, large)
@@ -299,14 +272,15 @@ def test_what_has_arrived_is_not_canceled(server, case, alice):
     assert is_whole(server, case)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_the_file_is_closed_however_it_ends(server, case, alice, monkeypatch):
     opened = []
 
-    def noting(archive, real=attaching.open_archive):
+    def noting(archive, real=archives.open_archive):
         opened.append(real(archive))
         return opened[-1]
 
-    monkeypatch.setattr(attaching, "open_archive", noting)
+    monkeypatch.setattr(archives, "open_archive", noting)
     for fault in ({"status": 403}, {"drop": "midway"}):
         server.fails("/attachments", **fault)
         run_out(jira_attach_artifact(case, by=alice))

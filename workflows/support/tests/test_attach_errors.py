@@ -32,12 +32,13 @@ from workflows.support.problems import CaseProblem
 from workflows.support.tests.make import jira_of
 from workflows.support.tests.make import reread as case_now
 from workflows.support.tests.pages import opened, text
-from workflows.support.tests.sending import (
+from workflows.support.tests.sending import (  # noqa: F401
     QUEUE,
     asked,
     attachments,
     failed,
     is_whole,
+    ready_case,
     run_out,
     said,
 )
@@ -48,11 +49,6 @@ FAILED = {"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}
 CAPTCHA = {"X-Authentication-Denied-Reason": "CAPTCHA_CHALLENGE; login-url=https://j/"}
 TOO_LARGE = b'{"errorMessages": ["It exceeds its maximum permitted size of 10 MB."]}'
 ISSUE, SEND = "/issue/ABC-1", "/issue/ABC-1/attachments"
-
-
-@pytest.fixture
-def case(ready):
-    return ready
 
 
 @dataclass
@@ -282,7 +278,7 @@ SENDING = {
         answers(SEND, status=429), "rate_limited", "Jira asks to wait", ATTEMPTS
     ),
     "5xx": Row(
-        answers(SEND, status=502), "upstream_unavailable", "Jira is down", ATTEMPTS
+        answers(SEND, status=502), "reply_lost", "may be attached already", ATTEMPTS
     ),
     "broken": Row(
         answers(SEND, drop="midway"),
@@ -339,7 +335,7 @@ def seen(case, user, words):
     return all(escape(word) in page for word in (words, *kept))
 
 
-@pytest.mark.usefixtures("no_secret")
+@pytest.mark.usefixtures("no_secret", "hurried")
 @pytest.mark.parametrize("row", LINES)
 def test_an_attachment_that_fails(world, server, case, alice, row):
     """What happened, what is kept; and when the cause is mended, it goes on."""

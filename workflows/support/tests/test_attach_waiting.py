@@ -40,7 +40,7 @@ from workflows.support.tests.make import (
     make_archive,
     reread,
 )
-from workflows.support.tests.sending import (
+from workflows.support.tests.sending import (  # noqa: F401
     CONTENT,
     ENDINGS,
     QUEUE,
@@ -48,6 +48,7 @@ from workflows.support.tests.sending import (
     delete,
     failed,
     is_whole,
+    ready_case,
     run_out,
     said,
     told,
@@ -55,11 +56,6 @@ from workflows.support.tests.sending import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def case(ready):
-    return ready
 
 
 # --- what ends while it waits ---------------------------------------------------------

@@ -22,10 +22,10 @@ from workflows.core.jira import (
 from workflows.core.tests.test_machine_races import at_once
 from workflows.support.actions import attaching
 from workflows.support.actions.attaching import (
-    KIND,
     jira_attach_artifact,
 )
 from workflows.support.actions.cases import go_back
+from workflows.support.actions.reporting import ATTACH, running_job
 from workflows.support.actions.verifying import (
     verify_issue,
 )
@@ -45,7 +45,7 @@ from workflows.support.tests.make import (
     make_case,
     reread,
 )
-from workflows.support.tests.sending import (
+from workflows.support.tests.sending import (  # noqa: F401
     CONTENT,
     ENDINGS,
     MIB,
@@ -55,6 +55,7 @@ from workflows.support.tests.sending import (
     delete,
     failed,
     is_whole,
+    ready_case,
     run_out,
     said,
     told,
@@ -62,11 +63,6 @@ from workflows.support.tests.sending import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def case(ready):
-    return ready
 
 
 # --- it arrives -----------------------------------------------------------------------
@@ -185,7 +181,7 @@ def test_a_completed_case_stays_so(server, case, alice):
 def test_an_archive_that_changes_in_this_moment(case, alice, monkeypatch):
     monkeypatch.setattr(attaching, "sending", lambda row: {"archive": row.updated_at})
     with pytest.raises(TransitionNotAllowed):
-        attaching.begin(Job(subject_id=case.pk, created_by=alice, type=KIND))
+        attaching.begin(Job(subject_id=case.pk, created_by=alice, type=ATTACH))
     assert not begun(case)
 
 
@@ -263,8 +259,9 @@ def test_two_clicks_at_once_are_one(server, case, alice):
 
 def test_one_job_of_a_case_is_a_rule_of_the_database(case, alice):
     job = jira_attach_artifact(case, by=alice)
+    assert running_job(case) == job
     with pytest.raises(IntegrityError), transaction.atomic():
-        Job.objects.create(type=KIND, queue=QUEUE, unique_key=job.unique_key)
+        Job.objects.create(type=ATTACH, queue=QUEUE, unique_key=job.unique_key)
 
 
 def test_what_is_on_its_way_is_left_alone(case, alice):

@@ -9,9 +9,6 @@ from jobs.actions.stopping import cancel_job
 from workflows.core.errors import Category
 from workflows.support.actions import reporting
 from workflows.support.actions.reporting import (
-    FETCH,
-    GENERATE,
-    last_job,
     prerequisites,
     running_job,
 )
@@ -33,17 +30,13 @@ def test_each_kind_hears_how_its_jobs_end():
 def test_the_job_of_a_case_is_found(alice):
     case, other = make_case(alice), make_case(alice)
     assert running_job(case) is None
-    assert last_job(case, GENERATE) is None
     first = ask(case)
     assert running_job(case) == first
     assert running_job(other) is None
     cancel_job(first, by=alice)
     assert running_job(case) is None
-    assert last_job(case, GENERATE) == first
     second = ask(case)
-    assert running_job(case) == last_job(case, GENERATE) == second
-    assert last_job(case, FETCH) is None
-    assert last_job(other, GENERATE) is None
+    assert running_job(case) == second
 
 
 def test_a_host_is_asked_what_it_lacks(alice, install):

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from workflows.core.errors import Problem, UserFixable
+from workflows.core.errors import AdminRequired, Problem, UserFixable
 
 
 class CaseProblem(Problem):
@@ -89,6 +89,14 @@ class NotConnected(Gate):
     words = _(
         "You are not connected to Jira in this case. The archive and the issue's key "
         "are kept. Connect first."
+    )
+
+
+class CannotSeal(CaseProblem, AdminRequired):
+    code = "cannot_seal"
+    words = _(
+        "Tokens cannot be stored on this installation: its SEAL_KEYS are missing or "
+        "wrong. Nothing was sent to Jira; the archive is kept. Tell an administrator."
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 from uuid import UUID, uuid4
 
-from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_fsm import TransitionNotAllowed
@@ -31,6 +31,7 @@ from workflows.support.actions.cases import (
     require_report,
     require_rest,
 )
+from workflows.support.actions.sizes import largest_archive
 from workflows.support.collecting.archive import check_upload
 from workflows.support.collecting.problems import ArchiveTooLarge, NoArchive
 from workflows.support.models import Artifact, Host, SosReportState, WorkflowSession
@@ -38,8 +39,7 @@ from workflows.support.problems import MissingArtifact, ProductFirst
 
 log = logging.getLogger("handrail.support")
 
-MIB = 1024**2
-CHUNK = MIB  # bytes
+CHUNK = 1024**2  # bytes
 
 
 class UploadTooLarge(ArchiveTooLarge):
@@ -92,7 +92,10 @@ def require_upload(row: WorkflowSession) -> None:
 
 @contextmanager
 def failing(case: WorkflowSession, *, by: User) -> Iterator[None]:
-    """Have the case fail where the block does, of what people can be told."""
+    """Have the case fail where the block does, of what people can be told.
+
+    A case that would not have taken the archive either by now stays as it is.
+    """
     problem: NoArchive | ArchiveTooLarge | StorageFailed
     try:
         yield
@@ -102,7 +105,11 @@ def failing(case: WorkflowSession, *, by: User) -> Iterator[None]:
         problem = StorageFailed()
     except (NoArchive, ArchiveTooLarge, StorageFailed) as found:
         problem = found
-    fail_case(case.pk, problem.code, str(problem), by=by)
+    with suppress(ProductFirst, TransitionNotAllowed), transaction.atomic():
+        with case_and_report(case.pk, by=by) as (row, report):
+            require_upload(row)
+            require_rest(row, report)
+        fail_case(case.pk, problem.code, str(problem), by=by)
     raise problem from None  # which names the file's place on this machine
 
 
@@ -110,7 +117,7 @@ def check(upload: BinaryIO, filename: str) -> None:
     """Raises NoArchive, UploadTooLarge."""
     upload.seek(0)
     check_upload(upload, filename)
-    size, most = upload.seek(0, 2), settings.SUPPORT_LARGEST_MIB * MIB
+    size, most = upload.seek(0, 2), largest_archive()
     if size > most:
         raise UploadTooLarge(size, most)
 

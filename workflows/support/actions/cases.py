@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django_fsm import TransitionNotAllowed
 
-from workflows.core.accounts import User
+from workflows.core.accounts import Account, User
 from workflows.support.models import (
     Host,
     JiraAttachmentState,
@@ -34,16 +34,34 @@ DONE = (RunStatus.SUCCEEDED, RunStatus.FAILED)
 
 
 def begin_case(*, by: User) -> WorkflowSession:
-    """Begin a case with its report and its attachment: all three, or none.
+    """Begin a case, or return a person's newest while nothing was done in it.
 
     Raises ValueError for an operator, who has no account that it could belong to.
     """
     if by.account is None:
         raise ValueError("a case belongs to an account")
     with transaction.atomic():
-        case = WorkflowSession.begin(by=by, account=by.account, created_by=by)
-        SosReportState.begin(by=by, account=by.account, session=case)
-        JiraAttachmentState.begin(by=by, account=by.account, session=case)
+        # The first of two clicks is waited for here, and its case then found. What
+        # refers to the user meanwhile, such as a job of theirs, does not wait.
+        User.objects.select_for_update(no_key=True).get(pk=by.pk)
+        return untouched_case(by) or new_case(by, by.account)
+
+
+def untouched_case(by: User) -> WorkflowSession | None:
+    """Return the newest case of a person if nothing was done in it yet."""
+    rows = WorkflowSession.objects.filter(account=by.account_id, created_by=by)
+    newest: WorkflowSession | None = rows.order_by("-id").first()
+    if newest and (newest.current_step, newest.host_id) == (Step.SELECT_PRODUCT, None):
+        return newest
+    return None
+
+
+def new_case(by: User, account: Account) -> WorkflowSession:
+    """Write a case with its report and its attachment: all three, or none."""
+    with transaction.atomic():
+        case = WorkflowSession.begin(by=by, account=account, created_by=by)
+        SosReportState.begin(by=by, account=account, session=case)
+        JiraAttachmentState.begin(by=by, account=account, session=case)
     return case
 
 
@@ -66,6 +84,9 @@ def select_product(
         require_rest(row, report)
         if row.current_step == Step.FAILED and row.failed_step == Step.SELECT_PRODUCT:
             row.choose_again()
+        if row.current_step != Step.SELECT_PRODUCT:
+            # Or else the step that it is at by now would fail of the product.
+            raise TransitionNotAllowed(_("This case is not at its product any more."))
         before = row.selected_product, row.host_id
         try:
             # As it is now: it may have been retired since the page was made.

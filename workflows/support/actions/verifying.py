@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ from workflows.core.accounts import User
 from workflows.core.connecting import (
     NotActive,
     expire_connection,
+    keep_connection,
     open_jira,
+    prove_token,
     refuse_connection,
 )
 from workflows.core.connections import ConnectionStatus, JiraConnection
@@ -29,11 +31,12 @@ from workflows.core.jira import (
     JiraProblem,
     check_key,
 )
-from workflows.core.secrets import SealError
+from workflows.core.secrets import SealError, Secret
 from workflows.support.actions.cases import fail_case, refuse
 from workflows.support.models import JiraAttachmentState, WorkflowSession
 from workflows.support.models.report import RunStatus
 from workflows.support.problems import (
+    CannotSeal,
     CaseProblem,
     ConnectionExpired,
     ConnectionRevoked,
@@ -56,23 +59,49 @@ class ConnectionUnreadable(CaseProblem, AdminRequired):
 
 
 # --- the verbs ------------------------------------------------------------------------
+def connect_case(
+    case: WorkflowSession,
+    *,
+    by: User,
+    kind: str,
+    base_url: str,
+    email: str,
+    token: Secret,
+) -> JiraConnection:
+    """Connect somebody to Jira, and the case through them: both, or neither.
+
+    The same token twice is one connection, whose time begins anew. Not to be used
+    inside a transaction. Raises CaseProblem, JiraProblem; TransitionNotAllowed when
+    the archive is on its way.
+    """
+    with remembering(case, by=by), at_jira(case.pk, by=by) as (_row, state):
+        before = state.connection_id
+
+    def unchanged(state: JiraAttachmentState) -> bool:
+        return state.connection_id == before
+
+    with remembering(case, by=by, wanted=unchanged):
+        try:
+            proven = prove_token(
+                by=by, kind=kind, base_url=base_url, email=email, token=token
+            )
+        except SealError:
+            raise CannotSeal from None
+    with remembering(case, by=by), at_jira(case.pk, by=by) as (row, state):
+        connection = keep_connection(proven, by=by, present=state.connection)
+        go_through(connection, row, state)
+    return connection
+
+
 def use_connection(
     case: WorkflowSession, *, by: User, connection: JiraConnection
 ) -> None:
     """Go to Jira through this connection of one's own; the issue is to be checked anew.
 
-    What a lost reply has left on the issue is found through a new token too: that it
-    was not there before is remembered, as long as it is the same Jira. Raises
-    CaseProblem, JiraProblem, TransitionNotAllowed.
+    Raises CaseProblem, JiraProblem, TransitionNotAllowed.
     """
     with remembering(case, by=by), at_jira(case.pk, by=by) as (row, state):
-        before, now = state.connection, usable(connection, by)
-        if now != before:
-            state.connection = now
-            forget_issue(state)
-        if before is None or before.base_url != now.base_url:
-            state.known_ids = None
-        resume(row)
+        go_through(usable(connection, by), row, state)
 
 
 def verify_issue(case: WorkflowSession, *, by: User, key: str) -> Issue:
@@ -88,16 +117,12 @@ def verify_issue(case: WorkflowSession, *, by: User, key: str) -> Issue:
         if state.issue_key != asked.key:
             state.issue_key, state.known_ids = asked.key, None
         forget_issue(state)
-    try:
-        with asking(connection) as jira:
-            issue, limit = jira.issue(asked.key), jira.upload_limit()
-    except (CaseProblem, JiraProblem) as problem:
-        remember_if_wanted(case.pk, asked, problem, by=by)
-        raise
+    with remembering(case, by=by, wanted=asked.is_of), asking(connection) as jira:
+        issue, limit = jira.issue(asked.key), jira.upload_limit()
     with at_jira(case.pk, by=by) as (row, state):
         if not asked.is_of(state):
             raise TransitionNotAllowed(_("The case is about another issue by now."))
-        state.issue_summary, state.issue_url = issue.summary[:255], issue.url
+        state.issue_summary, state.issue_url = issue.summary, issue.url
         state.upload_limit, state.issue_access_verified = limit, True
         resume(row)
     return issue
@@ -130,6 +155,23 @@ def case_and_jira(
             raise ReportFirst
         with JiraAttachmentState.moving(row.jira.pk, by=by) as state:
             yield row, state
+
+
+def go_through(
+    connection: JiraConnection, row: WorkflowSession, state: JiraAttachmentState
+) -> None:
+    """Have the case go through this connection; the issue is to be checked anew.
+
+    What a lost reply has left on the issue is found through a new token too: that it
+    was not there before is remembered, as long as it is the same Jira.
+    """
+    before = state.connection
+    if connection != before:
+        state.connection = connection
+        forget_issue(state)
+    if before is None or before.base_url != connection.base_url:
+        state.known_ids = None
+    resume(row)
 
 
 def resume(row: WorkflowSession) -> None:
@@ -165,27 +207,33 @@ class Asked:
 
 
 # --- what goes wrong ------------------------------------------------------------------
+def always(_state: JiraAttachmentState) -> bool:
+    return True
+
+
 @contextmanager
-def remembering(case: WorkflowSession, *, by: User) -> Iterator[None]:
-    """Write down with the case why the block could not do it; the problem goes on."""
+def remembering(
+    case: WorkflowSession,
+    *,
+    by: User,
+    wanted: Callable[[JiraAttachmentState], bool] = always,
+) -> Iterator[None]:
+    """Write down with the case why the block could not do it; the problem goes on.
+
+    Nothing is written when nobody waits for it any more: the case is elsewhere by now,
+    its archive is on its way, or it is not ``wanted`` as things stand.
+    """
     try:
         yield
     except Gate as problem:
         refuse(case, problem, by=by)
     except (CaseProblem, JiraProblem) as problem:
-        fail_case(case.pk, problem.code, str(problem), by=by)
+        with suppress(ReportFirst, TransitionNotAllowed), transaction.atomic():
+            with at_jira(case.pk, by=by) as (_row, state):
+                waited_for = wanted(state)
+            if waited_for:
+                fail_case(case.pk, problem.code, str(problem), by=by)
         raise
-
-
-def remember_if_wanted(
-    pk: UUID, asked: Asked, problem: CaseProblem | JiraProblem, *, by: User
-) -> None:
-    """Fail the case, unless nobody waits for this answer any more."""
-    with suppress(ReportFirst, TransitionNotAllowed), transaction.atomic():
-        with at_jira(pk, by=by) as (_row, state):
-            wanted = asked.is_of(state)
-        if wanted:
-            fail_case(pk, problem.code, str(problem), by=by)
 
 
 # --- the connection -------------------------------------------------------------------

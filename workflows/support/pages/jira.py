@@ -6,19 +6,19 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from workflows.core.connections import ConnectionStatus, JiraConnection
 from workflows.core.intake import JiraIntakeForm
 from workflows.support.actions.attaching import jira_attach_artifact
+from workflows.support.actions.sizes import most_to_send
 from workflows.support.actions.verifying import (
-    remembering,
+    connect_case,
     use_connection,
     verify_issue,
 )
-from workflows.support.forms.cases import MIB, IssueForm, UseForm
+from workflows.support.forms.cases import IssueForm, UseForm
 from workflows.support.pages.base import CasePage, Step
 
 MOST_CONNECTIONS = 12
@@ -80,9 +80,7 @@ class JiraPage(CasePage):
         use_connection(self.machine, by=self.user, connection=form.chosen)
 
     def do_connect(self, form: JiraIntakeForm) -> str:
-        with remembering(self.machine, by=self.user):
-            connection = form.connect(by=self.user)
-        use_connection(self.machine, by=self.user, connection=connection)
+        connect_case(self.machine, by=self.user, **form.cleaned_data)
         return _("You are connected to Jira.")
 
     def do_issue(self, form: forms.Form) -> None:
@@ -96,8 +94,7 @@ class JiraPage(CasePage):
 
     def context(self) -> dict[str, Any]:
         jira, archive = self.machine.jira, self.archive
-        most = settings.SUPPORT_LARGEST_MIB * MIB
-        limit = most if jira.upload_limit is None else min(jira.upload_limit, most)
+        limit = most_to_send(jira.upload_limit)
         return super().context() | {
             "jira": jira,
             "mine": self.mine,

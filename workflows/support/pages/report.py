@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
@@ -14,12 +13,8 @@ from workflows.support.actions.cases import go_on_to_jira
 from workflows.support.actions.fetching import fetch_sosreport
 from workflows.support.actions.generating import generate_sosreport, options_of
 from workflows.support.actions.reporting import earlier_archives
-from workflows.support.forms.cases import (
-    MIB,
-    BringForm,
-    EarlierForm,
-    GenerateForm,
-)
+from workflows.support.actions.sizes import largest_archive
+from workflows.support.forms.cases import BringForm, EarlierForm, GenerateForm
 from workflows.support.models import Host
 from workflows.support.models.report import RunStatus
 from workflows.support.pages.base import CasePage, Step
@@ -70,6 +65,12 @@ class ReportPage(CasePage):
             and report.fetch_status in {RunStatus.PENDING, RunStatus.FAILED}
         )
 
+    @property
+    def fetchable(self) -> bool:
+        """Would it be taken? One that is too large is refused each time."""
+        size = self.machine.sosreport.archive_size or 0
+        return self.waits_on_host and size <= largest_archive()
+
     # --- actions ----------------------------------------------------------------------
     def do_generate(self, form: GenerateForm) -> None:
         consent = form.cleaned_data["consent"]
@@ -104,7 +105,8 @@ class ReportPage(CasePage):
             "report": self.machine.sosreport,
             "brought": self.brought,
             "waits_on_host": self.waits_on_host,
+            "fetchable": self.fetchable,
             "kept_until": kept_until(archive) if archive else None,
             "earlier": earlier_archives(self.machine),
-            "most": settings.SUPPORT_LARGEST_MIB * MIB,
+            "most": largest_archive(),
         }

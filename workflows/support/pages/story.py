@@ -28,6 +28,7 @@ REPORT: dict[str, StrOrPromise] = {
     "take_earlier": _l("Went on with an earlier archive"),
     "fetched": _l("The archive arrived"),
     "not_fetched": _l("The archive did not arrive"),
+    "not_there": _l("The host did not have the archive any more"),
 }
 JIRA: dict[str, StrOrPromise] = {
     "attach": _l("Had the archive sent to Jira"),

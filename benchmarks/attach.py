@@ -93,6 +93,7 @@ def ground_of(size: int) -> Iterator[Ground]:
             SECRET_KEY="x" * 64,
             SEAL_KEYS=Fernet.generate_key().decode(),
             ALLOWED_HOSTS="localhost",
+            JIRA_LOOPBACK="1",
             LOG_LEVEL="WARNING",
         )
         with subprocess.Popen(

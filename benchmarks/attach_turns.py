@@ -163,13 +163,12 @@ def our_job(ground: Ground) -> Turn:
     from jobs.actions.running import drain
     from jobs.models import Job
     from tests.conftest import make_account, make_user
-    from workflows.core.connecting import connect_jira
     from workflows.core.jirahosts import JIRA_HOSTS
     from workflows.core.secrets import Secret
     from workflows.support.actions.archives import stored
     from workflows.support.actions.attaching import jira_attach_artifact
     from workflows.support.actions.cases import go_on_to_jira
-    from workflows.support.actions.verifying import use_connection, verify_issue
+    from workflows.support.actions.verifying import connect_case, verify_issue
     from workflows.support.tasks import QUEUE
     from workflows.support.tests.make import make_archive, make_case
 
@@ -187,14 +186,14 @@ def our_job(ground: Ground) -> Turn:
         while file.read(MIB):
             pass
     go_on_to_jira(case, by=user)
-    connection = connect_jira(
+    connect_case(
+        case,
         by=user,
         kind="data_center",
         base_url=ground.url,
         email="",
         token=Secret(ground.token),
     )
-    use_connection(case, by=user, connection=connection)
     verify_issue(case, by=user, key="ABC-1")
     job = jira_attach_artifact(case, by=user)
 

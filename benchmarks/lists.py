@@ -243,6 +243,11 @@ def pages(places: dict[str, str]) -> dict[str, tuple[str, str]]:
         "support cases": ("alice", "/support/"),
         "my support cases": ("alice", "/support/?who=me"),
         "failed support cases": ("alice", "/support/?step=failed"),
+        "support cases failed of one thing, 30 days": (
+            "mona",
+            "/support/?step=failed&code=timeout&days=30",
+        ),
+        "failures of support cases, 30 days": ("mona", "/support/failures/?days=30"),
         "support cases of a host": ("alice", f"/support/?host={places['host']}"),
         "admin list of support cases": ("mona", "/admin/workflows/workflowsession/"),
         "queues, by hour": ("mona", "/jobs/queues/"),

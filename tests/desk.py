@@ -64,7 +64,8 @@ def running_desk(folder: Path, browser: Browser) -> Iterator[Desk]:
         own_machine(folder / "data") as data,
     ):
         places = {"SOS_WRAPPER": sos.wrapper, "SOS_SPOOL": sos.spool}
-        up = Up(data, free_port(), **places, JIRA_CA_FILE=str(jira.ca_file))
+        places |= {"JIRA_CA_FILE": str(jira.ca_file), "JIRA_LOOPBACK": "1"}
+        up = Up(data, free_port(), **places)
         desk = Desk(up, jira, sos, server, keys)
         allow_jira(desk, browser)
         yield desk

@@ -23,29 +23,25 @@ from tests.desk import (
     new_case,
     packed,
 )
-from tests.jira import JiraServer, jira_server
+from tests.jira import JiraServer
 from tests.sshd import Sshd, lent
 from tests.test_journeys import LOOKS, tab_to
 from workflows.core.accounts import Account, User
 from workflows.core.connecting import revoke_connection
-from workflows.core.jira import Kind
-from workflows.core.tests.make import allow_hosts, make_connection
+from workflows.core.tests.make import allow_hosts, lent_jira
 from workflows.support.actions.archives import delete_artifact
 from workflows.support.actions.attaching import jira_attach_artifact
 from workflows.support.actions.cases import fail_case
-from workflows.support.models import (
-    Host,
-    JiraAttachmentState,
-    SosReportState,
-    WorkflowSession,
-)
+from workflows.support.models import Host, WorkflowSession
 from workflows.support.tasks import QUEUE
 from workflows.support.tests.conftest import copy_into
 from workflows.support.tests.make import (
     ask,
+    leave_on_host,
     make_archive,
     make_case,
     make_host,
+    prepare,
     reread,
 )
 from workflows.support.tests.make import packed as packed_files
@@ -70,10 +66,7 @@ def sos(tmp_path: Any, settings: Any) -> None:
 
 @pytest.fixture
 def jira(settings: Any, account: Account) -> Iterator[JiraServer]:
-    with jira_server(kind=Kind.CLOUD) as running:
-        running.add_issue("ABC-1", "The disk is full")
-        settings.JIRA_CA_FILE = str(running.ca_file)
-        allow_hosts(account, "localhost")
+    with lent_jira(account, settings) as running:
         yield running
 
 
@@ -176,28 +169,9 @@ def failed(case: WorkflowSession, code: str, text: str) -> WorkflowSession:
     return case
 
 
-def on_host(case: WorkflowSession) -> WorkflowSession:
-    """Let the case's report wait on its host: the fetch has failed."""
-    with SosReportState.moving(case.sosreport.pk, by=None) as report:
-        report.consented_by, report.consented_at = case.created_by, timezone.now()
-        report.generate()
-        report.generated("0" * 32, "sosreport-web-1.tar.xz", 5_000_000, "0" * 64)
-        report.fetch()
-        report.not_fetched()
-    return failed(case, "host_unreachable", "The host does not answer. Try again.")
-
-
 def checked(by: User, **over: Any) -> WorkflowSession:
     """Return a case of theirs that could attach: connected, and the issue is found."""
-    case = make_case(by, at="jira_attach")
-    with JiraAttachmentState.moving(case.jira.pk, by=by) as state:
-        state.connection = make_connection(by)
-        state.issue_key, state.issue_summary = "ABC-1", "The disk is full"
-        state.issue_url = "https://jira.example.com/browse/ABC-1"
-        state.issue_access_verified = True
-        for name, value in over.items():
-            setattr(state, name, value)
-    return reread(case)
+    return prepare(make_case(by, at="jira_attach"), **over)
 
 
 def running(job: Any) -> None:
@@ -221,7 +195,8 @@ def full(
         "report": make_case(alice),
         "masked": failed(make_case(alice), "canceled", "The report was canceled."),
         "long": failed(make_case(alice), "disk_full", f"No room in {'/spool' * 20}."),
-        "waiting": on_host(make_case(alice)),
+        "waiting": leave_on_host(make_case(alice)),
+        "heavy": leave_on_host(make_case(alice), size=9 * 1024**3),
         "upload": make_case(alice, host=make_host(account, transport="upload")),
         "here": make_case(alice),
         "jira": make_case(alice, at="jira_attach"),
@@ -253,9 +228,11 @@ PAGES = {
     "alice": (
         "/", "/support/", "/support/?step=failed",
         "/support/?host={local}&step=select_product", "/connections/",
-        "/support/{new}/", "/support/{report}/", "/support/{report}/product/",
+        "/support/{new}/", "/support/{new}/product/?q=nothing",
+        "/support/{report}/", "/support/{report}/product/",
         "/support/{report}/host/", "/support/{masked}/", "/support/{long}/",
-        "/support/{waiting}/", "/support/{generating}/", "/support/{upload}/",
+        "/support/{waiting}/", "/support/{heavy}/", "/support/{generating}/",
+        "/support/{upload}/",
         "/support/{here}/", "/support/{jira}/", "/support/{jira}/report/",
         "/support/{theirs}/", "/support/{connected}/", "/support/{checked}/",
         "/support/{large}/", "/support/{refused}/", "/support/{ended}/",

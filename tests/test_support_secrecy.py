@@ -18,7 +18,6 @@ from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
 from tests.conftest import BACKEND, signed_in
-from tests.jira import jira_server
 from tests.secrecy.journey import Case, Journey
 from tests.secrecy.places import LOGGED, FolderPlaces, ServerPlaces, listening
 from tests.secrecy.product import Product, plain
@@ -33,8 +32,7 @@ from tests.secrecy.searching import (
 from tests.services import ServiceMissing, postgres, redis
 from workflows.core.connections import JiraConnection
 from workflows.core.errors import Category
-from workflows.core.jira import Kind
-from workflows.core.tests.make import allow_hosts, make_connection_to
+from workflows.core.tests.make import lent_jira, make_connection_to
 from workflows.support.actions.attaching import jira_attach_artifact
 from workflows.support.actions.verifying import use_connection, verify_issue
 from workflows.support.forms.hosts import SecretTextarea
@@ -127,7 +125,7 @@ def searched(product, case, places, sealed, record_property):
     control = planted("the control", case.control)
     assert [place for place in found if not hits(control, {place: found[place]})] == []
     assert all(hits(control, {name: places.tables[name]}) for name in WRITTEN)
-    assert b"IsADirectoryError" in places.tables["jobs_jobattempt"]
+    assert b"Invalid isoformat string" in places.tables["jobs_jobattempt"]
     assert b"_auth_user_backend" in found["dump"]  # of sessions, which are packed
     assert [hit for secret in case.secrets for hit in hits(secret, found)] == []
     # Even sealed it is in its own column, and was shown to nobody.
@@ -268,10 +266,7 @@ def test_no_report_shows_a_key(place, debug, mona, settings, monkeypatch, report
 # --- keys -----------------------------------------------------------------------------
 @pytest.fixture
 def server(account, settings):
-    with jira_server(kind=Kind.CLOUD) as running:
-        running.add_issue("ABC-1", "The disk is full")
-        settings.JIRA_CA_FILE = str(running.ca_file)
-        allow_hosts(account, "localhost")
+    with lent_jira(account, settings) as running:
         yield running
 
 

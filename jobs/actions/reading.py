@@ -122,12 +122,19 @@ def subjects_of(jobs: Sequence[Job], user: User) -> dict[UUID, Subject]:
 def visible_rows(
     model: type[models.Model], pks: set[UUID | None], user: User
 ) -> dict[Any, models.Model]:
-    """Return rows by id; none of a model that does not say whose its rows are."""
+    """Return rows by id; none of a model that does not say whose its rows are.
+
+    ``named()`` is for a model whose rows are called by what stands elsewhere: it loads
+    that along.
+    """
     manager: Any = model._default_manager
     if not hasattr(manager, "visible_to"):
         return {}
-    rows: dict[Any, models.Model] = manager.visible_to(user).in_bulk(pks)
-    return rows
+    rows = manager.visible_to(user)
+    if hasattr(rows, "named"):
+        rows = rows.named()
+    found: dict[Any, models.Model] = rows.in_bulk(pks)
+    return found
 
 
 def address_of(row: Any) -> str:

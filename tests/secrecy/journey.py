@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import secrets as random
 import shutil
 import tarfile
@@ -189,11 +190,13 @@ class Journey:
             jira.fails(**way)
             assert self.attach() == "failed", way
             self.send("jira", "issue", key=self.case.issue)
+            self.note({})  # else Jira gets time for what it has not confirmed
         self.trust(None)
         assert self.attach() == "failed"
         self.trust(jira)
         self.send("jira", "issue", key=self.case.issue)
         self.break_storage()
+        self.break_notes(jira)
         for status in (401, 403):  # either ends the connection
             jira.fails(
                 "/myself", status=status, body=echo, headers={"X-Echo": jira.token}
@@ -204,17 +207,33 @@ class Journey:
         assert self.attach() == "failed"
 
     def break_storage(self):
-        """Have something in the file's place that no verb knows: a folder."""
+        """Have a folder in the file's place."""
         sql = "SELECT file FROM workflows_artifact ORDER BY id DESC LIMIT 1"
         file = self.product.data / "files" / self.product.one(sql)
         shutil.move(file, file.with_suffix(".kept"))
         file.mkdir()
         assert self.attach() == "failed"
-        sql = "SELECT traceback FROM jobs_jobattempt ORDER BY id DESC LIMIT 1"
-        assert "IsADirectoryError" in self.product.one(sql)
         file.rmdir()
         shutil.move(file.with_suffix(".kept"), file)
         self.send("jira", "issue", key=self.case.issue)
+
+    def break_notes(self, jira):
+        """Have something in a note that no verb knows: a word for a time."""
+        issue = f"{jira.url}/browse/{self.case.issue}"
+        about = {"archiveId": str(UUID(str(self.product.one(ARCHIVE))))}
+        said = {"issue": issue, "since": self.case.control}
+        self.note(about | {"unconfirmed": said})
+        assert self.attach() == "failed"
+        sql = "SELECT traceback FROM jobs_jobattempt ORDER BY id DESC LIMIT 1"
+        assert "Invalid isoformat string" in self.product.one(sql)
+        self.note({})
+        self.send("jira", "issue", key=self.case.issue)
+
+    def note(self, metadata):
+        """Change what all jobs know that have not succeeded."""
+        where = "WHERE status <> 'succeeded'"
+        sql = f"UPDATE jobs_job SET metadata = '{json.dumps(metadata)}' {where}"  # noqa: S608
+        self.product.change(sql)
 
     def look_around(self):
         """Open the pages where all this could be seen."""

@@ -24,7 +24,7 @@ from workflows.core.admin import (
 )
 from workflows.core.adminactions import Refusals, apply
 from workflows.support.actions import archives, hosts
-from workflows.support.explaining import meanings
+from workflows.support.explaining import label_of, labels
 from workflows.support.models import (
     Artifact,
     Host,
@@ -122,11 +122,13 @@ class CodeFilter(admin.SimpleListFilter):
     parameter_name = "code"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        return [(code, code) for code in sorted(meanings())]
+        return labels()
 
     def queryset(self, request: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        code = self.value()
-        return queryset.filter(last_error_code=code) if code else queryset
+        if code := self.value():
+            # Both: the index is of rows that have a code, which SQLite wants to read.
+            return queryset.filter(last_error_code=code).exclude(last_error_code="")
+        return queryset
 
 
 @admin.register(WorkflowSession)
@@ -137,7 +139,7 @@ class WorkflowSessionAdmin(MachineAdmin):
         "created_at",
         "host",
         "current_step",
-        "last_error_code",
+        "failure",
         "created_by",
     )
     list_display_links = ("created_at", "host")
@@ -160,6 +162,10 @@ class WorkflowSessionAdmin(MachineAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).select_related("host", "created_by")
         return rows.defer(f"host__{KEY}")
+
+    @admin.display(description=gettext_lazy("failure"))
+    def failure(self, obj: WorkflowSession) -> str:
+        return label_of(obj.last_error_code)
 
     def view_on_site(self, obj: WorkflowSession) -> str:
         return obj.get_absolute_url()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 
 from workflows.core.accounts import User
@@ -13,10 +14,13 @@ from workflows.core.ids import first_id_at
 from workflows.support.explaining import meaning_of
 from workflows.support.models import WorkflowSession
 
+# Days that cases are counted and listed of: a number and its list are of the same.
+PERIODS = (7, 30, 90)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A code, and the cases that keep it."""
+    """A code, and the cases that stand failed of it."""
 
     code: str
     meaning: str
@@ -25,15 +29,22 @@ class Failure:
     latest: datetime
 
 
-def failures(user: User, *, days: int) -> list[Failure]:
-    """Return the failures of cases that were begun in these days, the most first.
+def begun_within(rows: QuerySet[Any], days: int) -> QuerySet[Any]:
+    """Return the cases that were begun in these days, as a range of keys."""
+    return rows.filter(pk__gte=first_id_at(timezone.now() - timedelta(days=days)))
 
-    One query, along the index of codes. What went well in the end counts no more.
+
+def failures(user: User, *, days: int) -> list[Failure]:
+    """Return why cases begun in these days stand failed, the most first.
+
+    One query, along the index of steps. A case that was told to wait has a code, too,
+    but has not failed; what went well in the end counts no more.
     """
-    since = first_id_at(timezone.now() - timedelta(days=days))
-    rows = WorkflowSession.objects.visible_to(user).filter(pk__gte=since)
+    rows = WorkflowSession.objects.visible_to(user).filter(
+        current_step=WorkflowSession.Step.FAILED
+    )
     counted = list(
-        rows.exclude(last_error_code="")
+        begun_within(rows, days)
         .order_by()
         .values("last_error_code")
         .annotate(count=Count("pk"), latest=Max("updated_at"))

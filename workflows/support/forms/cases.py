@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.validators import RegexValidator
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy as _l
 from django_stubs_ext import StrOrPromise
 
 from workflows.core.connections import JiraConnection
+from workflows.support.actions.sizes import largest_archive
 from workflows.support.collecting.options import (
     CASE_ID,
     LABEL,
@@ -28,7 +28,7 @@ from workflows.support.collecting.problems import ValidationFailed
 from workflows.support.models import Host
 from workflows.support.products import PRODUCTS
 
-MIB = 1024**2
+# What a page can offer; beyond it hosts are searched for.
 MOST_HOSTS = 200
 # More than these are found faster in a list that can be typed into.
 MOST_RADIOS = 12
@@ -84,6 +84,17 @@ class ProductForm(forms.Form):
     def chosen(self) -> Host | None:
         """Return the chosen host; None for an archive that is brought along."""
         return self.hosts.get(self.cleaned_data["host"])
+
+
+class FindForm(forms.Form):
+    """Which hosts are wanted, where there are more than a page can offer."""
+
+    q = forms.CharField(
+        label=_l("Part of a host's name or address"),
+        required=False,
+        max_length=253,
+        widget=forms.TextInput(attrs={**PLAIN, "type": "search"}),
+    )
 
 
 def host_words(host: Host, *, plain: bool) -> StrOrPromise:
@@ -261,7 +272,7 @@ class BringForm(forms.Form):
 
     def clean_archive(self) -> Any:
         file = self.cleaned_data["archive"]
-        if file.size > settings.SUPPORT_LARGEST_MIB * MIB:
+        if file.size > largest_archive():
             raise forms.ValidationError(
                 _(
                     "This file has %(size)s; at most %(most)s are taken. Choose a "
@@ -269,7 +280,7 @@ class BringForm(forms.Form):
                 )
                 % {
                     "size": filesizeformat(file.size),
-                    "most": filesizeformat(settings.SUPPORT_LARGEST_MIB * MIB),
+                    "most": filesizeformat(largest_archive()),
                 }
             )
         return file

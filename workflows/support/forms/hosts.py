@@ -16,6 +16,7 @@ from workflows.support.actions import hosts
 from workflows.support.models import Host
 
 T = TypeVar("T")
+TOO_LONG = _l("This is longer than a private key. Paste the key alone.")
 PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 LONGEST_KEY = 20_000  # characters; one of RSA with 16384 bits has 12 700
 
@@ -60,6 +61,7 @@ class HostForm(forms.Form):
         label=_l("Private key"),
         max_length=LONGEST_KEY,
         required=False,
+        error_messages={"max_length": TOO_LONG},
         widget=SecretTextarea(attrs={**PLAIN, "rows": 4}),
         help_text=_l(
             "Leave it empty, and Handrail makes a key pair of its own. A key that you "
@@ -100,14 +102,22 @@ class HostForm(forms.Form):
         return checked(hosts.check_key, key) if key.reveal() else None
 
     def clean(self) -> dict[str, Any]:
-        """Say that the key is the one thing that has to be entered again."""
         data = super().clean() or {}
-        if self.errors and data.get("private_key"):
+        self.ask_for_key_again()
+        return data
+
+    def refuse(self, field: str | None, text: str) -> None:
+        """Say what a verb found wrong in a form that looked right."""
+        self.add_error(field, text)
+        self.ask_for_key_again()
+
+    def ask_for_key_again(self) -> None:
+        """Say of a form with errors that a key is the one thing it does not keep."""
+        if self.errors and self.cleaned_data.get("private_key"):
             self.add_error(
                 "private_key",
                 _("The key was not kept, since it is never shown: paste it again."),
             )
-        return data
 
 
 class ChangeForm(HostForm):
@@ -117,6 +127,7 @@ class ChangeForm(HostForm):
         label=_l("Another private key"),
         max_length=LONGEST_KEY,
         required=False,
+        error_messages={"max_length": TOO_LONG},
         widget=SecretTextarea(attrs={**PLAIN, "rows": 4}),
         help_text=_l("Leave it empty to keep the present one."),
     )
@@ -132,13 +143,12 @@ class ChangeForm(HostForm):
         super().__init__(*args, account=host.account, host=host, **kw)
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean()
-        if data.get("new_key") and data.get("private_key"):
+        if self.cleaned_data.get("new_key") and self.cleaned_data.get("private_key"):
             self.add_error(
                 "new_key",
                 _("Paste a key, or have a new pair made: one of the two."),
             )
-        return data
+        return super().clean()
 
 
 def checked(check: Callable[[T], T], value: T) -> T:

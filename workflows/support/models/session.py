@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
-from workflows.core.machine import Machine
+from workflows.core.machine import Machine, MachineQuerySet
 from workflows.support.models.host import Host
 from workflows.support.problems import UnsupportedProduct
 
@@ -36,6 +36,14 @@ class ProductSelection:
     @property
     def validated(self) -> bool:
         return self.product in Product.values
+
+
+class CaseQuerySet(MachineQuerySet):
+    """Cases, which are called by their hosts."""
+
+    def named(self) -> Self:
+        """Return them with their hosts, whose keys nobody wants to read."""
+        return self.select_related("host").defer("host__private_key")
 
 
 class WorkflowSession(Machine):
@@ -71,7 +79,12 @@ class WorkflowSession(Machine):
     sosreport: SosReportState
     jira: JiraAttachmentState
 
+    objects = CaseQuerySet.as_manager()  # type: ignore[misc]
+
     class Meta:
+        # People know it by this; "session" is the specification's.
+        verbose_name = _("case")
+        verbose_name_plural = _("cases")
         constraints = [
             models.CheckConstraint(
                 condition=Q(

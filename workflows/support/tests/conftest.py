@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ import psutil
 import pytest
 
 from tests.conftest import *  # noqa: F403  (the cast)
-from tests.jira import JiraServer, jira_server
+from tests.jira import JiraServer
 from workflows.core.accounts import Account, User
 from workflows.core.jira import Kind
-from workflows.core.tests.make import allow_hosts, make_connection_to
+from workflows.core.tests.make import lent_jira, make_connection_to
+from workflows.support.actions import confirming
 from workflows.support.actions.verifying import use_connection, verify_issue
 from workflows.support.collecting.collector import Installed, Report
 from workflows.support.models import WorkflowSession
@@ -95,7 +97,7 @@ FAKES = {
         echo " Starting 1/9   host            [Running: host]"
         trap '' TERM
         setsid sh -c "trap '' TERM; exec $sleep 986" &
-        ($sleep 987 & exec $sleep 988) &
+        (env -i $sleep 987 & exec $sleep 988) &
         $sleep 989
     """,
     "leaving": """
@@ -252,10 +254,7 @@ def server(
     request: pytest.FixtureRequest, settings: Any, account: Account
 ) -> Iterator[JiraServer]:
     """A Jira of each kind with one issue: trusted, and allowed to the account."""
-    with jira_server(kind=request.param) as running:
-        running.add_issue("ABC-1", "The disk is full")
-        settings.JIRA_CA_FILE = str(running.ca_file)
-        allow_hosts(account, "localhost")
+    with lent_jira(account, settings, request.param) as running:
         yield running
 
 
@@ -268,6 +267,12 @@ def ready(server: JiraServer, alice: User) -> WorkflowSession:
     verify_issue(case, by=alice, key="ABC-1")
     server.requests.clear()
     return reread(case)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gives a Jira time that has not confirmed an upload."""
+    monkeypatch.setattr(confirming, "LATE", timedelta())
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from jobs.actions.running import execute
 from jobs.models import Job
 from jobs.tests.engine import take
 from workflows.core.accounts import Account, User
-from workflows.core.connections import JiraConnection
+from workflows.core.ids import first_id_at
 from workflows.core.secrets import Secret
+from workflows.core.tests.make import make_connection
 from workflows.support.actions import cases
 from workflows.support.actions.generating import generate_sosreport
 from workflows.support.collecting.options import ReportOptions
@@ -31,6 +32,7 @@ from workflows.support.models import (
     WorkflowSession,
 )
 
+MIB = 1024**2
 STEPS = ("select_product", "sos_report", "jira_attach", "completed")
 ARCHIVE = "sosreport-web-1-2026-03-01-abcdefg.tar.xz"
 # What a host shows and an administrator has confirmed; nobody has the other half.
@@ -72,7 +74,7 @@ def make_case(
     host is this machine unless said otherwise.
     """
     assert by.account is not None
-    case = cases.begin_case(by=by)
+    case = cases.new_case(by, by.account)
     if at == "select_product":
         return case
     host = host or make_host(by.account, transport=Host.Transport.LOCAL)
@@ -127,33 +129,55 @@ def packed(**files: bytes) -> bytes:
     return into.getvalue()
 
 
-def make_connection(user: User, **over: Any) -> JiraConnection:
-    """Return a connection that Jira has agreed to; its token opens nothing."""
-    values: dict[str, Any] = {
-        "kind": JiraConnection.Kind.DATA_CENTER,
-        "base_url": "https://jira.example.com",
-        "token": Secret("planted-token"),
-        "jira_user_id": "JIRAUSER1",
-        "display_name": "Alice of Acme",
-        "expires_at": timezone.now() + timedelta(hours=24),
-    }
-    return JiraConnection.begin(
-        by=user, account=user.account, user=user, **values | over
-    )
+def leave_on_host(case: WorkflowSession, *, size: int = 7 * MIB) -> WorkflowSession:
+    """Have the case's report wait on its host: it was made, and did not arrive."""
+    with SosReportState.moving(report_of(case).pk, by=None) as report:
+        report.consented_by, report.consented_at = case.created_by, timezone.now()
+        report.generate()
+        report.generated("a" * 32, ARCHIVE, size, "b" * 64)
+        report.fetch()
+        report.not_fetched()
+    cases.fail_case(case.pk, "copy_failed", "The archive did not arrive whole.")
+    return reread(case)
+
+
+def prepare(case: WorkflowSession, **over: Any) -> WorkflowSession:
+    """Have everything ready for Jira: connected, and the issue is found."""
+    with JiraAttachmentState.moving(jira_of(case).pk, by=case.created_by) as jira:
+        jira.connection = make_connection(case.created_by)
+        jira.issue_key, jira.issue_summary = "ABC-1", "The disk is full"
+        jira.issue_url = f"{jira.connection.base_url}/browse/ABC-1"
+        jira.issue_access_verified = True
+        for name, value in over.items():
+            setattr(jira, name, value)
+    return reread(case)
+
+
+def start_attaching(case: WorkflowSession) -> None:
+    """Have the case's archive on its way to Jira."""
+    prepare(case)
+    with JiraAttachmentState.moving(jira_of(case).pk, by=case.created_by) as jira:
+        jira.attach()
 
 
 def complete(case: WorkflowSession) -> None:
     """Put the archive onto ABC-1, as if Jira had taken it."""
-    connection = make_connection(case.created_by)
+    start_attaching(case)
     with (
         WorkflowSession.moving(case.pk, by=case.created_by) as row,
-        JiraAttachmentState.moving(case.jira.pk, by=case.created_by) as jira,
+        JiraAttachmentState.moving(jira_of(case).pk, by=case.created_by) as jira,
     ):
-        jira.connection, jira.issue_key = connection, "ABC-1"
-        jira.issue_summary, jira.issue_access_verified = "The disk is full", True
-        jira.attach()
-        jira.attached("10001", f"{connection.base_url}/browse/ABC-1")
+        jira.attached("10001", jira.issue_url)
         row.attached()
+
+
+def aged(case: WorkflowSession, *, days: int) -> WorkflowSession:
+    """Return the case as if it had been begun so many days ago: its key says when."""
+    begun = first_id_at(timezone.now() - timedelta(days=days))
+    WorkflowSession._base_manager.filter(pk=case.pk).update(id=begun)
+    for part in (SosReportState, JiraAttachmentState, Artifact):
+        part._base_manager.filter(session=case.pk).update(session=begun)
+    return reread(WorkflowSession(pk=begun))
 
 
 def finish(job: Job) -> Job:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
+import pytest
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from workflows.support.models import WorkflowSession
+from tests.conftest import signed_in
+from workflows.core.accounts import User
+from workflows.support.models import Host, WorkflowSession
 from workflows.support.tests.make import reread
 
 
-def url(name: str, case: WorkflowSession, *more: Any) -> str:
-    return reverse(f"support:{name}", args=[case.pk, *more])
+def url(name: str, row: WorkflowSession | Host, *more: Any) -> str:
+    return reverse(f"support:{name}", args=[row.pk, *more])
+
+
+@pytest.fixture(name="client")
+def engineers_client(egon: User) -> Client:
+    """Return the browser of somebody who keeps hosts."""
+    return signed_in(egon)
 
 
 def text(response: HttpResponse) -> str:
     return response.content.decode()
+
+
+def page(response: HttpResponse) -> str:
+    """Return a page as it reads, without what escapes its signs."""
+    return html.unescape(text(response))
 
 
 def opened(client: Client, case: WorkflowSession) -> Any:

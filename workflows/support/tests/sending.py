@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.utils import timezone
 
-from jobs.actions.running import drain
+from jobs.actions.running import drain, execute
 from jobs.tests.engine import change, make_due
 from jobs.tests.engine import reread as reread_job
 from workflows.core.connecting import (
@@ -26,6 +28,12 @@ from workflows.support.tests.make import jira_of, reread
 QUEUE = tasks.QUEUE
 MIB = 1024**2
 CONTENT = bytes(range(256)) * (12 * 1024) + b"the end"  # a little over 3 MiB
+
+
+@pytest.fixture(name="case")
+def ready_case(ready):
+    """Call Alice's case, which could attach at once, by the name that tests know."""
+    return ready
 
 
 # --- what Jira was asked, and has -----------------------------------------------------
@@ -49,6 +57,34 @@ def run_out(job):
         make_due(row)
         drain(QUEUE)
     return row
+
+
+def sent(server):
+    """Return how often somebody began to send a file."""
+    server.wait_until_idle()
+    return asked(server).count("POST /issue/ABC-1/attachments")
+
+
+@contextmanager
+def held(server, run, **fault):
+    """Run it on another thread, up to where Jira is held."""
+    server.fails("/attachments", **fault)
+    thread = threading.Thread(target=ended, args=[run])
+    thread.start()
+    try:
+        assert server.held.wait(30)
+        yield
+    finally:
+        server.release()
+        thread.join(60)
+    assert not thread.is_alive()
+
+
+def ended(run):
+    try:
+        execute(run)
+    finally:
+        connection.close()
 
 
 def is_whole(server, case):

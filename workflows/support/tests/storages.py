@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from django.core.files.storage import InMemoryStorage
 
 from workflows.support.actions.archives import keep, open_archive
-from workflows.support.models import Artifact, JiraAttachmentState, WorkflowSession
-from workflows.support.tests.make import ARCHIVE, jira_of, make_connection
+from workflows.support.models import Artifact, WorkflowSession
+from workflows.support.tests.make import ARCHIVE
 
+MIB = 1024**2
 SHA256 = hashlib.sha256(b"content").hexdigest()
 
 
@@ -27,6 +29,33 @@ class Silent(InMemoryStorage):
 
     def delete(self, name: str) -> None:
         raise self.Away(name)
+
+
+class Distant(InMemoryStorage):
+    """Elsewhere, as S3 is: a file comes whole, at its first touch."""
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        self.do("opening")
+        with super()._open(name, mode) as file:  # type: ignore[misc]
+            return Coming(file.read())
+
+    @staticmethod
+    def do(what: str) -> None:
+        """Break where a test says so: "opening", "coming", "reading" a second MiB."""
+
+
+class Coming(io.BytesIO):
+    """A file that is not here before somebody touches it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        Distant.do("coming")
+        if self.tell() >= MIB:
+            Distant.do("reading")
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        Distant.do("coming")
+        return super().seek(offset, whence)
 
 
 def use(settings: Any, backend: str, **options: Any) -> None:
@@ -60,6 +89,13 @@ def silent(storage, settings) -> None:
     use(settings, f"{__name__}.Silent")
 
 
+@pytest.fixture(name="distant")
+def elsewhere(storage, settings) -> type[Distant]:
+    """Keep files elsewhere, where reading them may break."""
+    use(settings, f"{__name__}.Distant")
+    return Distant
+
+
 def files_in(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
@@ -75,11 +111,3 @@ def keep_it(case: WorkflowSession, name: str, **over: Any) -> Artifact:
 def read(artifact: Artifact) -> bytes:
     with open_archive(artifact) as file:
         return file.read()
-
-
-def start_attaching(case: WorkflowSession) -> None:
-    """Have the case's archive on its way to Jira."""
-    with JiraAttachmentState.moving(jira_of(case).pk, by=case.created_by) as row:
-        row.connection = make_connection(case.created_by)
-        row.issue_key, row.issue_access_verified = "ABC-1", True
-        row.attach()

@@ -22,7 +22,7 @@ from workflows.support.actions.bringing import (
     UploadTooLarge,
     bring_archive,
 )
-from workflows.support.actions.cases import go_on_to_jira
+from workflows.support.actions.cases import go_back, go_on_to_jira, select_product
 from workflows.support.collecting.problems import NoArchive
 from workflows.support.models import Artifact, Host, SosReportState, WorkflowSession
 from workflows.support.problems import ProductFirst
@@ -35,6 +35,7 @@ from workflows.support.tests.make import (
     report_of,
     reread,
 )
+from workflows.support.tests.sending import said
 from workflows.support.tests.storages import (  # noqa: F401
     files_in,
     own_storage,
@@ -61,11 +62,6 @@ def bring(case, content=None, filename=ARCHIVE, *, by=None, upload=None):
     upload = upload or io.BytesIO(packed() if content is None else content)
     by = by or case.created_by
     return bring_archive(case, by=by, upload=upload, filename=filename)
-
-
-def error_of(case):
-    row = reread(case)
-    return row.current_step, row.failed_step, row.last_error_code
 
 
 def assert_nothing_kept(storage):
@@ -97,7 +93,7 @@ def test_it_is_kept_as_if_it_had_been_fetched(case, egon, storage):
 
 def test_the_case_stays_until_the_person_goes_on(case, alice):
     bring(case)
-    assert error_of(case) == ("sos_report", "", "")
+    assert said(case) == ("sos_report", "", "")
     go_on_to_jira(case, by=alice)
     assert reread(case).current_step == "jira_attach"
 
@@ -115,7 +111,7 @@ def test_uploads_of_each_size_come_as_django_hands_them_over(case):
 def test_after_a_failure_at_the_report_it_helps(alice, storage):
     case = upload_case(alice, at="failed")
     bring(case)
-    assert error_of(case) == ("sos_report", "", "")
+    assert said(case) == ("sos_report", "", "")
 
 
 def test_a_later_one_replaces_it_and_both_are_kept(case):
@@ -164,12 +160,12 @@ def test_two_clicks_at_once_are_two_archives_of_one_case(case):
 def test_what_is_no_archive_fails_the_case(case, storage, content, filename):
     with pytest.raises(NoArchive) as failure:
         bring(case, content, filename)
-    assert error_of(case) == ("failed", "sos_report", "validation_error")
+    assert said(case) == ("failed", "sos_report", "validation_error")
     assert reread(case).last_error_text == str(failure.value)
     assert_nothing_kept(storage)
     assert report_of(case).generation_status == "pending"
     bring(case)
-    assert error_of(case) == ("sos_report", "", "")
+    assert said(case) == ("sos_report", "", "")
 
 
 def test_what_failed_leaves_the_one_before(case, alice):
@@ -187,7 +183,7 @@ def test_what_is_too_large_is_told_in_sizes(case, settings, storage):
         bring(case, content)
     text = str(failure.value).replace("\xa0", " ")
     assert "has 1.5 MB, and Handrail takes at most 1.0 MB." in text
-    assert error_of(case) == ("failed", "sos_report", "artifact_too_large")
+    assert said(case) == ("failed", "sos_report", "artifact_too_large")
     assert_nothing_kept(storage)
 
 
@@ -201,7 +197,7 @@ def test_as_large_as_may_be_is_not_too_large(case, settings):
 def test_a_storage_that_is_away_is_told(case):
     with pytest.raises(StorageFailed):
         bring(case)
-    assert error_of(case) == ("failed", "sos_report", "copy_failed")
+    assert said(case) == ("failed", "sos_report", "copy_failed")
     assert not Artifact.objects.exists()
     assert files_in(incoming()) == []
 
@@ -212,7 +208,7 @@ def test_a_full_disk_is_told_and_not_where_it_is(case, settings, small_disk):
         bring(case, packed(log=os.urandom(800_000)))
     told = "".join(traceback.format_exception(failure.value))
     assert "No space" not in told
-    assert error_of(case) == ("failed", "sos_report", "copy_failed")
+    assert said(case) == ("failed", "sos_report", "copy_failed")
     assert_nothing_kept(small_disk)
 
 
@@ -221,7 +217,7 @@ def test_a_host_that_makes_its_reports_is_sent_nothing(alice, storage):
     case = make_case(alice)
     with pytest.raises(MadeByItself, match="made on its host"):
         bring(case)
-    assert error_of(case) == ("sos_report", "", "step_gate_select_product")
+    assert said(case) == ("sos_report", "", "step_gate_select_product")
     assert "Nothing was kept" in reread(case).last_error_text
     assert_nothing_kept(storage)
 
@@ -230,7 +226,7 @@ def test_without_a_product_there_is_nothing_to_bring(alice, storage):
     case = make_case(alice, at="select_product")
     with pytest.raises(ProductFirst):
         bring(case)
-    assert error_of(case) == ("select_product", "", "step_gate_select_product")
+    assert said(case) == ("select_product", "", "step_gate_select_product")
     assert_nothing_kept(storage)
 
 
@@ -248,7 +244,7 @@ def test_past_the_report_it_is_too_late(alice, at):
     with pytest.raises(TransitionNotAllowed):
         bring(case, b"no archive either")
     assert report_of(case).artifact == before
-    assert error_of(case) == (at, "", "")
+    assert said(case) == (at, "", "")
 
 
 class Meanwhile(io.BytesIO):
@@ -275,6 +271,47 @@ def test_a_case_that_went_on_meanwhile_stays_as_it_is(case, alice, storage):
     assert len(files_in(storage)) == 1
 
 
+class BreaksOff(Meanwhile):
+    """And then it cannot be read on."""
+
+    def read(self, *args):
+        block = super().read(*args)
+        if args == (1024**2,) and not block:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return block
+
+
+def test_a_late_failure_says_nothing_about_a_case_that_went_on(case, alice, storage):
+    bring(case)
+    upload = BreaksOff(packed(b=b"late"), lambda: go_on_to_jira(case, by=alice))
+    with pytest.raises(StorageFailed):
+        bring(case, upload=upload)
+    assert said(case) == ("jira_attach", "", "")
+
+
+def test_a_late_failure_says_nothing_about_another_host(case, alice):
+    def choose():
+        go_back(case, by=alice, to="select_product")
+        host = make_host(alice.account, transport=Host.Transport.LOCAL)
+        select_product(case, by=alice, product="linux", host=host)
+
+    with pytest.raises(StorageFailed):
+        bring(case, upload=BreaksOff(packed(), choose))
+    assert said(case) == ("sos_report", "", "")
+
+
+def test_a_late_failure_does_not_fail_what_is_fetched(case):
+    def fetch():
+        make_archive(case)
+        with SosReportState.moving(report_of(case).pk, by=None) as report:
+            report.forget_fetch()
+            report.fetch()
+
+    with pytest.raises(StorageFailed):
+        bring(case, upload=BreaksOff(packed(), fetch))
+    assert said(case) == ("sos_report", "", "")
+
+
 def test_another_host_that_was_chosen_meanwhile_is_told(case, alice, storage):
     def choose():
         host = make_host(alice.account, transport=Host.Transport.LOCAL)
@@ -284,7 +321,7 @@ def test_another_host_that_was_chosen_meanwhile_is_told(case, alice, storage):
 
     with pytest.raises(MadeByItself):
         bring(case, upload=Meanwhile(packed(), choose))
-    assert error_of(case) == ("sos_report", "", "step_gate_select_product")
+    assert said(case) == ("sos_report", "", "step_gate_select_product")
     assert_nothing_kept(storage)
 
 

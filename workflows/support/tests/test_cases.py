@@ -151,6 +151,18 @@ def test_a_host_that_cannot_be_used_fails_the_case(alice, account, over):
     assert reread(case).current_step == "sos_report"
 
 
+@pytest.mark.parametrize("at", ["sos_report", "failed", "jira_attach", "completed"])
+def test_a_late_choice_does_not_fail_the_step_that_the_case_is_at(alice, account, at):
+    # As in a tab that was opened before: the host was retired since.
+    case = make_case(alice, at=at)
+    retired = make_host(account, retired_at=timezone.now())
+    with pytest.raises(TransitionNotAllowed):
+        select_product(case, by=alice, product="linux", host=retired)
+    found = reread(case)
+    assert (found.current_step, found.host) == (case.current_step, case.host)
+    assert found.last_error_code == case.last_error_code
+
+
 def test_another_hosts_report_is_forgotten(alice, account):
     case = make_case(alice, at="jira_attach")
     archive = Artifact.objects.get()

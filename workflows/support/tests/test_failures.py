@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import html
+import re
 
 import pytest
-from django.utils import timezone
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jobs.budgets.tests.make import at_most
 from tests.conftest import make_account, make_user, signed_in
-from workflows.core.ids import first_id_at
+from workflows.core.jira import JiraProblem
 from workflows.support.actions.cases import fail_case
-from workflows.support.explaining import meaning_of, meanings
+from workflows.support.actions.fetching import fetch_sosreport
+from workflows.support.collecting.problems import ReportProblem
+from workflows.support.explaining import (
+    OWN,
+    descendants,
+    label_of,
+    labels,
+    meaning_of,
+    meanings,
+)
 from workflows.support.models import WorkflowSession
-from workflows.support.tests.make import make_case
+from workflows.support.problems import CaseProblem, MissingFetchReference
+from workflows.support.tests.make import aged, make_case
 from workflows.support.tests.pages import text
 
 pytestmark = pytest.mark.django_db
@@ -33,33 +45,54 @@ def failed(by, code, *, days=0):
     """Return the key of a case that has failed, begun so many days ago."""
     case = make_case(by)
     fail_case(case.pk, code, "Something.")
-    if not days:
-        return case.pk
-    # Only a test makes a case older: its parts are of no interest here.
-    case.sosreport.delete()
-    case.jira.delete()
-    begun = first_id_at(timezone.now() - timedelta(days=days))
-    WorkflowSession._base_manager.filter(pk=case.pk).update(id=begun)
-    return begun
+    return aged(case, days=days).pk if days else case.pk
 
 
 def rows(response):
     return [(row.code, row.count, row.share) for row in response.context["failures"]]
 
 
-def test_failures_are_counted_by_code_and_lead_to_their_cases(client, alice, egon):
+def refused(by, problem):
+    """Have a case told that something comes first: it has not failed."""
+    with pytest.raises(problem):
+        fetch_sosreport(case := make_case(by), by=by)
+    case = WorkflowSession.objects.get(pk=case.pk)
+    assert (case.current_step, case.last_error_code) == ("sos_report", problem.code)
+
+
+def test_failures_are_counted_by_code_in_words(client, alice, egon):
     for _case in range(3):
         failed(alice, "timeout")
-    lost = failed(egon, "host_unreachable")
+    failed(egon, "host_unreachable")
     make_case(alice)
     response = client.get(URL)
     assert rows(response) == [("timeout", 3, 75), ("host_unreachable", 1, 25)]
     page = text(response)
     assert "It took too long and was ended." in page
     assert "The host does not answer." in page
-    assert f'href="{LIST}?code=host_unreachable"' in page
-    found = client.get(f"{LIST}?code=host_unreachable")
-    assert [row.pk for row in found.context["list"].rows] == [lost]
+
+
+@pytest.mark.parametrize("days", [7, 30, 90])
+def test_each_number_leads_to_just_these_cases(client, alice, days):
+    code = MissingFetchReference.code
+    refused(alice, MissingFetchReference)
+    for begun in (0, 20, 60, 100):
+        failed(alice, code, days=begun)
+        failed(alice, "of_old", days=begun)
+    response = client.get(f"{URL}?days={days}")
+    assert f"Cases begun in the last {days} days that stand failed" in text(response)
+    addresses = re.findall(rf'href="({LIST}\?[^"]*code=[^"]*)"', text(response))
+    assert len(addresses) == len(response.context["failures"]) == 2
+    for row, address in zip(response.context["failures"], addresses, strict=True):
+        shown = client.get(html.unescape(address)).context["list"].rows
+        assert len(shown) == row.count == {7: 1, 30: 2, 90: 3}[days]
+        assert {case.last_error_code for case in shown} == {row.code}
+        assert {case.current_step for case in shown} == {"failed"}
+
+
+def test_what_was_only_told_to_wait_has_not_failed(client, alice):
+    refused(alice, MissingFetchReference)
+    assert rows(client.get(URL)) == []
 
 
 def test_what_went_well_in_the_end_counts_no_more(client, alice):
@@ -101,6 +134,26 @@ def test_few_queries(client, alice):
         client.get(URL)
 
 
+def plan_of(client, address):
+    """Return how the database reads what the page shows of failed cases."""
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(address).status_code == 200
+    # The admin counts as well; both are read alike.
+    *_, query = [q["sql"] for q in asked if "last_error_code" in q["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {query}")
+        return " ".join(row[3] for row in cursor.fetchall())
+
+
+@pytest.mark.sqlite
+def test_they_are_read_along_an_index(client, alice):
+    failed(alice, "timeout")
+    steps = "ix_session_step (account_id=? AND current_step=? AND id>?)"
+    assert steps in plan_of(client, URL)
+    codes = "ix_session_error (account_id=? AND last_error_code=?)"
+    assert codes in plan_of(client, f"{ADMIN}?code=timeout")
+
+
 def test_the_admin_is_filtered_by_step_code_and_age(client, alice):
     old = failed(alice, "timeout", days=60)
     new = failed(alice, "disk_full")
@@ -118,11 +171,54 @@ def test_the_admin_is_filtered_by_step_code_and_age(client, alice):
         assert listed == found, asked
 
 
+# --- in words -------------------------------------------------------------------------
+def words_by_code():
+    found = {}
+    for family in (ReportProblem, CaseProblem, JiraProblem):
+        for problem in descendants(family):
+            words = str(getattr(problem, "words", problem))
+            found.setdefault(problem.code, set()).add(words)
+    return found
+
+
+def test_a_code_of_several_problems_has_words_of_its_own():
+    found = words_by_code()
+    assert {code for code, words in found.items() if len(words) > 1} <= OWN.keys()
+    assert found.keys() >= OWN.keys()
+
+
 def test_every_code_means_something():
+    assert words_by_code().keys() == meanings().keys()
     for code in meanings():
         meaning = meaning_of(code)
+        assert meaning != code
         assert "%(" not in meaning, code
-        assert meaning.endswith(".") or meaning == code
-    assert meaning_of("artifact_too_large").startswith("The file is larger")
-    assert "log in, or make reports" in meaning_of("privilege_required")
+        assert meaning.endswith("."), code
     assert meaning_of("gone_for_long") == "gone_for_long"
+
+
+def test_words_of_several_causes_blame_none_of_them():
+    for code, cause in {
+        "validation_error": "options do not go",
+        "artifact_too_large": "than Jira takes",
+        "disk_full": "The host has",
+        "attach_failed": "ended unexpectedly",
+    }.items():
+        assert cause not in meaning_of(code)
+
+
+def test_every_code_has_a_label_that_fits_into_a_choice():
+    words = [label for _code, label in labels()]
+    assert len(set(words)) == len(words) == len(meanings())
+    assert max(map(len, words)) <= 60
+    assert words == sorted(words, key=str.casefold)
+    assert label_of("disk_full") == "There is too little free space"
+
+
+def test_lists_and_their_filters_have_words_and_no_codes(client, alice):
+    failed(alice, "path_unsafe")
+    for place, times in ((LIST, 1), (ADMIN, 2)):  # the admin's rows have them, too
+        page = text(client.get(place))
+        assert "The host does not answer" in page
+        assert page.count("The place of the report on the host holds") == times
+        assert ">path_unsafe<" not in page

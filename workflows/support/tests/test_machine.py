@@ -43,6 +43,7 @@ FETCH = {
     "fetch": {R.PENDING, R.FAILED},
     "fetched": {R.RUNNING},
     "not_fetched": {R.RUNNING},
+    "not_there": {R.RUNNING},
     "forget_fetch": {R.SUCCEEDED, R.FAILED},
 }
 ATTACHMENT = {

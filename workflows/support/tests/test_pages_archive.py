@@ -7,14 +7,13 @@ from django.core.files.storage import default_storage
 
 from tests.conftest import signed_in
 from workflows.support.actions import archives
-from workflows.support.models import JiraAttachmentState
 from workflows.support.tests.make import (
     ARCHIVE,
     make_archive,
     make_case,
-    make_connection,
     packed,
     reread,
+    start_attaching,
 )
 from workflows.support.tests.pages import opened, text, url
 
@@ -75,10 +74,12 @@ def test_a_name_is_shown_as_text(client, case):
 def test_a_list_that_is_cut_off_says_so(client, case, monkeypatch):
     monkeypatch.setattr(archives, "MOST_LISTED", 2)
     content = packed(a=b"", b=b"", c=b"")
-    page = text(
-        client.get(url("archive", case, make_archive(case, content=content).pk))
-    )
-    assert "only its first 2 entries are listed" in page
+    address = url("archive", case, make_archive(case, content=content).pk)
+    assert "only its first 2 entries are listed" in text(client.get(address))
+    # Whether the rest has such a name is not known.
+    page = text(client.get(address, {"q": "sosreport-web-1/c"}))
+    assert "No entry that is listed has that in its name." in page
+    assert "No name in this archive" not in page
 
 
 def test_a_damaged_archive_is_said_and_still_handed_out(client, case):
@@ -128,10 +129,7 @@ def test_deleted_means_gone_and_says_so(
 
 def test_an_archive_on_its_way_to_jira_stays(client, alice):
     case = make_case(alice, at="jira_attach")
-    with JiraAttachmentState.moving(case.jira.pk, by=alice) as jira:
-        jira.connection, jira.issue_key = make_connection(alice), "ABC-1"
-        jira.issue_access_verified = True
-        jira.attach()
+    start_attaching(case)
     archive = case.sosreport.artifact
     response = client.post(url("archive_delete", case, archive.pk))
     assert response.status_code == 409

@@ -11,14 +11,10 @@ from jobs.actions.running import drain
 from jobs.budgets.tests.make import at_most
 from tests.conftest import signed_in
 from tests.jira import TOKEN
+from workflows.core.tests.make import CONNECTION_TOKEN, make_connection
 from workflows.support.models import WorkflowSession
 from workflows.support.tasks import QUEUE
-from workflows.support.tests.make import (
-    make_case,
-    make_connection,
-    make_host,
-    reread,
-)
+from workflows.support.tests.make import make_case, make_host, reread
 from workflows.support.tests.pages import moved_to, opened, send, text, url
 
 pytestmark = pytest.mark.django_db
@@ -240,7 +236,7 @@ def test_no_page_has_the_token(client, alice):
     case = make_case(alice, at="jira_attach")
     make_connection(alice)
     for response in (opened(client, case), client.get(LIST)):
-        assert "planted-token" not in text(response)
+        assert CONNECTION_TOKEN not in text(response)
 
 
 def test_pages_have_no_script_or_style_of_their_own(client, alice):

@@ -270,6 +270,27 @@ def test_an_archive_that_is_too_large_is_compared_before(client, connected, serv
     assert moved_to(smaller, connected, "report", client)
 
 
+def test_the_smaller_of_two_limits_is_the_one_that_is_told(
+    client, connected, server, settings
+):
+    server.upload_limit, settings.SUPPORT_LARGEST_MIB = 100, 10 / 1024**2
+    send(client, connected, "jira", "issue", key="ABC-1")
+    page = text(opened(client, connected))
+    assert "Handrail's limit" in page
+    assert "10\xa0bytes" in page
+    assert "Handrail sends at most 10" in text(
+        send(client, connected, "jira", "attach")
+    )
+
+
+def test_a_summary_of_odd_letters_is_shown_and_stored(client, connected, server):
+    server.add_issue("ABC-2", " \x00\ud800Full\n")
+    found = send(client, connected, "jira", "issue", key="ABC-2")
+    assert moved_to(found, connected, "jira", client)
+    assert jira_of(connected).issue_summary == "Full"
+    assert "ABC-2</a> Full</p>" in text(opened(client, connected))
+
+
 def test_an_archive_that_was_deleted_is_not_sent(client, checked, alice):
     delete_artifact(checked.sosreport.artifact, by=alice)
     page = text(opened(client, checked))
@@ -286,6 +307,13 @@ def test_a_form_from_before_is_shown_again_as_it_was_typed(client, connected):
     )
     assert response.status_code == 409
     assert 'value="ABC-77"' in text(response)
+
+
+def test_of_a_form_from_before_the_token_has_to_be_pasted_again(client, case, server):
+    response = connect(client, case, server, state="sos_report/")
+    assert response.status_code == 409
+    assert f'value="{server.url}"' in text(response)
+    assert "The token is not shown again, and was not kept" in text(response)
 
 
 def test_a_token_is_never_said_again_whatever_happens(client, case, server, caplog):

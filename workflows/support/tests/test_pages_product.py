@@ -10,6 +10,7 @@ from workflows.core.secrets import Secret
 from workflows.support.actions.generating import generate_sosreport
 from workflows.support.collecting.options import ReportOptions
 from workflows.support.models import Host
+from workflows.support.pages import product
 from workflows.support.tests.make import make_archive, make_case, make_host, reread
 from workflows.support.tests.pages import moved_to, opened, send, text, url
 
@@ -26,6 +27,11 @@ def case(alice):
     return make_case(alice, at="select_product")
 
 
+def offered(shown):
+    """Return the names of the hosts that can be chosen."""
+    return [host.name for host in shown.context["forms"]["choose"].hosts.values()]
+
+
 def choose(client, case, product="linux", host="upload", **more):
     return send(client, case, "product", "choose", product=product, host=host, **more)
 
@@ -36,10 +42,8 @@ def test_hosts_are_offered_that_are_ready(client, case, account):
     make_host(make_account("other"), name="Foreign")
     make_host(account, transport="upload")
     shown = opened(client, case)
-    offered = [
-        pk for pk, _words in shown.context["forms"]["choose"]["host"].field.choices
-    ]
-    assert offered == [str(ready.pk), "upload"]
+    choices = shown.context["forms"]["choose"]["host"].field.choices
+    assert [pk for pk, _words in choices] == [str(ready.pk), "upload"]
     assert "db1.example.com" in text(shown)
     assert "I have an archive already" in text(shown)
     assert "A report by sos" in text(shown)
@@ -77,6 +81,60 @@ def test_many_hosts_are_a_list_to_type_into(client, case, account):
     host = Host.objects.get(name="web-07")
     assert moved_to(choose(client, case, host=host.pk), case, "report", client)
     assert reread(case).host == host
+
+
+def test_what_a_page_cannot_offer_is_found_by_name(client, case, account, monkeypatch):
+    monkeypatch.setattr(product, "MOST_HOSTS", 2)
+    names = ("web-1", "web-2", "web-3", "web-4")
+    hosts = {name: make_host(account, name=name) for name in names}
+    make_host(account, name="db", address="db4.example.com")
+
+    shown = opened(client, case)
+    assert "the first 2 by name are offered" in text(shown)
+    assert offered(shown) == ["db", "web-1"]
+    address = url("page", case, "product")
+    found = client.get(address, {"q": " WEB-4 "})
+    assert offered(found) == ["web-4"]
+    assert "are offered" not in text(found)
+    assert "Show all" in text(found)
+    assert offered(client.get(address, {"q": "db4."})) == ["db"]
+    none = client.get(address, {"q": "mail"})
+    assert offered(none) == []
+    assert "No host that reports can be made of has that in its name" in text(none)
+    assert "There is no host yet" not in text(none)
+    # Nothing is chosen in the place of what was not found.
+    assert not none.context["forms"]["choose"]["host"].value()
+    assert client.get(address, {"q": "x" * 300}).status_code == 200
+    assert client.get(address, {"q": "\0"}).status_code == 200
+
+    # The form goes to the page as it was found, or as it is: the choice counts.
+    wrong = choose(client, case, product="", host=hosts["web-3"].pk)
+    assert wrong.status_code == 422
+    assert offered(wrong) == ["db", "web-1", "web-3"]
+    assert wrong.context["forms"]["choose"]["host"].value() == str(hosts["web-3"].pk)
+    assert moved_to(
+        choose(client, case, host=hosts["web-4"].pk), case, "report", client
+    )
+    send(client, case, "report", "product")
+    again = client.get(address, {"q": "web-2"})
+    assert offered(again) == ["web-2", "web-4"]
+    assert again.context["forms"]["choose"]["host"].value() == str(hosts["web-4"].pk)
+
+
+def test_of_many_that_nobody_confirmed_the_others_are_found(
+    client, case, account, monkeypatch
+):
+    monkeypatch.setattr(product, "MOST_UNCONFIRMED", 1)
+    for name in ("fresh-1", "fresh-2"):
+        make_host(account, name=name, host_key="")
+    page = text(opened(client, case))
+    assert "fresh-1" in page
+    assert "fresh-2" not in page
+    assert "There are more of them" in page
+    assert "There is no host yet that reports can be made of." in page
+    found = text(client.get(url("page", case, "product"), {"q": "fresh-2"}))
+    assert "fresh-2" in found
+    assert "There are more of them" not in found
 
 
 def test_nothing_chosen_is_said_at_each_field(client, case):

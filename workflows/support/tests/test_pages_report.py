@@ -10,11 +10,10 @@ from jobs.actions.stopping import cancel_job
 from jobs.models import Job
 from tests.conftest import signed_in
 from workflows.support.actions.archives import delete_artifact
-from workflows.support.actions.cases import fail_case
-from workflows.support.models import SosReportState
 from workflows.support.tasks import QUEUE
 from workflows.support.tests.make import (
     ARCHIVE,
+    leave_on_host,
     make_archive,
     make_case,
     make_host,
@@ -90,6 +89,15 @@ def test_no_host_is_asked_for_an_archive_that_is_brought_along(client, brought):
     assert url("host_check", brought) not in text(opened(client, brought))
     page = text(client.get(url("host_check", brought)))
     assert "no host is asked" in page
+
+
+def test_before_a_host_is_chosen_none_is_asked(client, alice):
+    case = make_case(alice, at="select_product")
+    answer = client.get(url("host_check", case), follow=True)
+    assert answer.redirect_chain[-1] == (url("page", case, "product"), 303)
+    page = text(answer)
+    assert "Choose a product and a host first." in page
+    assert "brought along" not in page
 
 
 # --- asked for ------------------------------------------------------------------------
@@ -201,14 +209,7 @@ def test_a_report_that_was_canceled_can_be_made_again(client, case, alice):
 @pytest.fixture
 def waiting(case):
     """A case whose report lies on the host: its fetch has failed."""
-    with SosReportState.moving(case.sosreport.pk, by=None) as report:
-        report.consented_by, report.consented_at = case.created_by, case.created_at
-        report.generate()
-        report.generated("a" * 32, ARCHIVE, 7 * 1024**2, "b" * 64)
-        report.fetch()
-        report.not_fetched()
-    fail_case(case.pk, "copy_failed", "The archive did not arrive whole.")
-    return case
+    return leave_on_host(case)
 
 
 def test_a_report_that_did_not_arrive_is_fetched_again(client, waiting):
@@ -224,6 +225,41 @@ def test_a_report_that_did_not_arrive_is_fetched_again(client, waiting):
 def test_a_report_that_did_not_arrive_can_be_made_anew(client, waiting):
     assert moved_to(generate(client, waiting), waiting, "report", client)
     assert report_of(waiting).fetch_reference == ""
+
+
+def test_a_report_that_is_gone_from_the_host_is_made_anew(client, waiting, install):
+    install()
+    assert moved_to(send(client, waiting, "report", "fetch"), waiting, "report", client)
+    drain(QUEUE)
+    assert reread(waiting).last_error_code == "archive_not_found"
+    page = text(opened(client, waiting))
+    assert "Generate the report" in page
+    for words in ("Fetch again", "waits on the host", "keeps it for a day"):
+        assert words not in page
+
+
+def test_a_report_that_is_too_large_is_made_anew_and_not_fetched_again(
+    client, case, install, settings
+):
+    install("big")
+    settings.SUPPORT_LARGEST_MIB = 1
+    generate(client, case)
+    drain(QUEUE)  # makes it, and cannot fetch it
+    assert reread(case).last_error_code == "artifact_too_large"
+    page = text(opened(client, case))
+    assert "The report on the host is too large" in page
+    assert "At most 1.0\xa0MB are fetched." in page
+    assert "Generate the report" in page
+    for words in ("Fetch again", "waits on the host", "keeps it for a day"):
+        assert words not in page
+    # An administrator may have raised the limit: then it is worth another try.
+    settings.SUPPORT_LARGEST_MIB = 4
+    page = text(opened(client, case))
+    assert "Fetch again" in page
+    assert "is too large" not in page
+    assert moved_to(send(client, case, "report", "fetch"), case, "report", client)
+    drain(QUEUE)
+    assert "Go on to Jira" in text(opened(client, case))
 
 
 def test_there_is_nothing_to_fetch(client, case):

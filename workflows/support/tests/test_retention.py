@@ -35,13 +35,13 @@ from workflows.support.tests.make import (
     make_case,
     packed,
     report_of,
+    start_attaching,
 )
 from workflows.support.tests.storages import (  # noqa: F401
     files_in,
     memory,
     own_storage,
     silent,
-    start_attaching,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from jobs.models import Job
 from jobs.tests.engine import change
 from workflows.core.secrets import SealedField, SealError, Secret, unseal
+from workflows.core.tests.make import make_connection
 from workflows.support.actions.attaching import jira_attach_artifact
 from workflows.support.actions.cases import begin_case, fail_case, select_product
 from workflows.support.actions.fetching import fetch_sosreport
@@ -27,7 +28,6 @@ from workflows.support.problems import (
 from workflows.support.tests.make import (
     jira_of,
     make_case,
-    make_connection,
     make_host,
     report_of,
     reread,

@@ -11,6 +11,7 @@ from django.urls import reverse
 from jobs.budgets.tests.make import at_most
 from tests.conftest import make_account, make_user, signed_in
 from workflows.core.connections import JiraConnection
+from workflows.core.tests.make import CONNECTION_TOKEN
 from workflows.support.models import (
     Artifact,
     Host,
@@ -19,6 +20,7 @@ from workflows.support.models import (
     WorkflowSession,
 )
 from workflows.support.tests.make import make_archive, make_case, make_host, reread
+from workflows.support.tests.pages import text as page
 
 pytestmark = pytest.mark.django_db
 MODELS = (WorkflowSession, SosReportState, JiraAttachmentState, Artifact, Host)
@@ -58,10 +60,6 @@ def listed(model):
 
 def change(row, action="change"):
     return reverse(f"{stem(type(row))}_{action}", args=[row.pk])
-
-
-def page(response):
-    return response.content.decode()
 
 
 # --- looked at ------------------------------------------------------------------------
@@ -123,7 +121,7 @@ def test_not_even_sealed_secrets_are_loaded(case, root):
     paths = [path for m in MODELS for path in (listed(m), change(m.objects.first()))]
     with CaptureQueriesContext(connection) as asked:
         pages = [page(client.get(path)) for path in paths]
-    for secret in (*secrets, "planted-token"):
+    for secret in (*secrets, CONNECTION_TOKEN):
         assert secret
         assert not any(secret in shown for shown in pages)
     for query in asked:

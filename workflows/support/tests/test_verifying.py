@@ -21,7 +21,7 @@ from workflows.core.jira import (
     NotFound,
     UpstreamUnavailable,
 )
-from workflows.core.tests.make import make_connection_to
+from workflows.core.tests.make import make_connection, make_connection_to
 from workflows.support.actions.cases import go_back
 from workflows.support.actions.verifying import (
     ConnectionUnreadable,
@@ -40,7 +40,6 @@ from workflows.support.problems import (
 from workflows.support.tests.make import (
     jira_of,
     make_case,
-    make_connection,
     reread,
 )
 from workflows.support.tests.sending import (

@@ -67,6 +67,8 @@ def archive_download(request: UserRequest, pk: UUID, archive: UUID) -> HttpRespo
         return gone(request, row)
     try:
         file = archives.open_archive(row)
+    except archives.StorageSilent as problem:
+        raise Conflict(str(problem)) from None
     except MissingArtifact:
         raise Conflict(
             _(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -100,19 +101,7 @@ def start(request: UserRequest) -> HttpResponse:
         raise PermissionDenied(
             _("A case belongs to an account: sign in as somebody of that account.")
         )
-    return see_other(untouched(request) or begin_case(by=request.user))
-
-
-def untouched(request: UserRequest) -> WorkflowSession | None:
-    """Return one's newest case if nothing was done in it yet."""
-    rows = WorkflowSession.objects.visible_to(request.user)
-    newest: WorkflowSession | None
-    newest = rows.filter(created_by=request.user).order_by("-id").first()
-    fresh = newest and (newest.current_step, newest.host_id) == (
-        Step.SELECT_PRODUCT,
-        None,
-    )
-    return newest if fresh else None
+    return see_other(begin_case(by=request.user))
 
 
 # --- the wizard -----------------------------------------------------------------------
@@ -162,6 +151,9 @@ def done(request: UserRequest, pk: UUID) -> HttpResponse:
 def host_check(request: UserRequest, pk: UUID) -> HttpResponse:
     """What the case's host lacks for a report. It is asked, and nothing is changed."""
     case = find_case(request, pk)
+    if case.host is None:
+        messages.info(request, _("Choose a product and a host first."))
+        return see_other(case)
     found = prerequisites(case)
     context = {
         "case": case,

@@ -9,14 +9,13 @@ from django.views.decorators.http import require_safe
 
 from workflows.core.http import UserRequest
 from workflows.support.actions import counting
-
-PERIODS = (7, 30, 90)  # days
+from workflows.support.actions.counting import PERIODS
 
 
 @require_safe
 @permission_required("workflows.view_workflowsession", raise_exception=True)
 def failures(request: UserRequest) -> HttpResponse:
-    """Failures by their code, each with the cases that keep it."""
+    """Failures by their code, each with the cases that stand failed of it."""
     asked = request.GET.get("days", "")
     days = int(asked) if asked in map(str, PERIODS) else PERIODS[1]
     context = {

@@ -114,9 +114,9 @@ def added(request: UserRequest, form: HostForm) -> Host | None:
     try:
         return actions.add_host(by=request.user, **form.cleaned_data)
     except SealError as problem:
-        form.add_error(None, str(problem))
+        form.refuse(None, str(problem))
     except IntegrityError:  # somebody took the name in this very moment
-        form.add_error("name", name_is_taken())
+        form.refuse("name", name_is_taken())
     return None
 
 
@@ -143,9 +143,9 @@ def saved(request: UserRequest, row: Host, form: ChangeForm) -> Host | None:
     try:
         return actions.change_host(row, by=request.user, **form.cleaned_data)
     except SealError as problem:
-        form.add_error(None, str(problem))
+        form.refuse(None, str(problem))
     except IntegrityError:  # somebody took the name in this very moment
-        form.add_error("name", name_is_taken())
+        form.refuse("name", name_is_taken())
     return None
 
 

@@ -191,6 +191,7 @@ def test_each_manager_changes_their_own_account(mona, charlie):
 def test_an_operator_has_no_account_to_set_up():
     olga = signed_in(make_user(None, "olga", is_superuser=True))
     assert olga.get("/account/").status_code == 404
+    assert "Account settings" not in olga.get("/profile/").content.decode()
 
 
 def test_a_stranger_is_sent_to_log_in():

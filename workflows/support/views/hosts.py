@@ -227,7 +227,7 @@ def host_prerequisites(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def checked(row: Host) -> dict[str, Any]:
-    if row.transport == Host.Transport.SSH and not row.host_key:
+    if row.unconfirmed:
         return {"no_check": _("Confirm the key of the host first.")}
     found = actions.check_host(row)
     problems = [(remedied(problem), problem) for problem in found.problems]

@@ -137,7 +137,7 @@ def jira_attach_artifact(case: WorkflowSession, *, by: User) -> Job:
             ATTACH,
             case,
             by=by,
-            unique=unique_key(ATTACH, case),
+            unique=unique_key(ATTACH, case.pk),
             metadata=sending(case),
         )
         if job.is_new:

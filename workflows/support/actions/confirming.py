@@ -19,7 +19,7 @@ from workflows.core.errors import Problem
 from workflows.core.jira import ReplyLost
 
 NAME = "unconfirmed"
-# What Jira gets to go on storing, unseen, before the file is sent once more.
+# What Jira gets to go on storing before the file is sent once more.
 LATE = timedelta(minutes=2)
 
 
@@ -54,12 +54,13 @@ def all_gone(run: Run, issue_url: str) -> None:
 def confirming(run: Run) -> Iterator[None]:
     """Have it forgotten once Jira has answered for what the block sends.
 
-    Raises ReplyLost, with the time to wait, where that is not so; LeaseLost.
+    Where it has not, ReplyLost goes on: the next try looks soon, and gives it time
+    before it sends. Raises LeaseLost.
     """
     try:
         yield
-    except ReplyLost as lost:
-        raise ReplyLost(retry_after=max(LATE, lost.retry_after or LATE)) from None
+    except ReplyLost:
+        raise
     except Problem:
         run.remember(**{NAME: None})
         raise

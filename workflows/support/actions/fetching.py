@@ -46,7 +46,7 @@ def fetch_sosreport(case: WorkflowSession, *, by: User) -> Job:
     ProductFirst; TransitionNotAllowed when the case is elsewhere or it has arrived.
     """
     with gated(case, by=by), transaction.atomic():
-        job = start_job(FETCH, case, by=by, unique=unique_key(FETCH, case))
+        job = start_job(FETCH, case, by=by, unique=unique_key(FETCH, case.pk))
         if job.is_new:
             with case_and_report(case.pk, by=by) as (row, report):
                 begin(row, report)

@@ -51,7 +51,7 @@ def generate_sosreport(
     try:
         with gated(case, by=by), transaction.atomic():
             # Whoever ends a job, or tries it again, locks the job before the case.
-            job = start_job(GENERATE, case, by=by, unique=unique_key(GENERATE, case))
+            job = start_job(GENERATE, case, by=by, unique=unique_key(GENERATE, case.pk))
             if job.is_new:
                 with case_and_report(case.pk, by=by) as (row, report):
                     report.consented_by, report.consented_at = by, timezone.now()
@@ -122,7 +122,7 @@ def next_run(run: Run, report: SosReportState, collector: Collector) -> str:
 def complete(run: Run, case: WorkflowSession, run_id: str, made: Report) -> None:
     with run.completing():
         by = run.job.created_by
-        start_job(FETCH, case, by=by, unique=unique_key(FETCH, case))
+        start_job(FETCH, case, by=by, unique=unique_key(FETCH, case.pk))
         with case_and_report(case.pk, by=None) as (_row, report):
             report.generated(run_id, made.name, made.size, made.sha256)
             report.fetch()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from jobs.actions.starting import UNENDED
 from jobs.models import Job
 from workflows.support.actions.hosts import check_host
@@ -15,14 +17,18 @@ MOST = 10  # archives that are listed
 KINDS = (GENERATE, FETCH, ATTACH)
 
 
-def unique_key(kind: str, case: WorkflowSession) -> str:
+def unique_key(kind: str, case_pk: UUID) -> str:
     """Return the key under which a case has one running job of a kind."""
-    return f"{kind}:{case.pk}"
+    return f"{kind}:{case_pk}"
 
 
-def running_job(case: WorkflowSession) -> Job | None:
-    """Return the job of this case that is queued or running, if one is."""
-    keys = [unique_key(kind, case) for kind in KINDS]
+def running_job(case_pk: UUID) -> Job | None:
+    """Return the job of this case that is queued or running, if one is.
+
+    Who shows both asks for it first, and reads the case then: or else a job that ends
+    between the two is over, and the case still says that it runs.
+    """
+    keys = [unique_key(kind, case_pk) for kind in KINDS]
     jobs = Job.objects.filter(unique_key__in=keys, status__in=UNENDED)
     return jobs.order_by("-id").first()
 

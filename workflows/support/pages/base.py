@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
@@ -14,7 +13,6 @@ from jobs.models import Job
 from workflows.core.accounts import User
 from workflows.core.wizard import Page
 from workflows.support.actions.cases import go_back
-from workflows.support.actions.reporting import running_job
 from workflows.support.collecting.problems import Canceled
 from workflows.support.models import Artifact, WorkflowSession
 from workflows.support.products import PRODUCTS, ProductKind
@@ -36,6 +34,7 @@ class CasePage(Page):
     step: ClassVar[str]
     not_yet: ClassVar[StrOrPromise] = ""  # what has to be done first, in words
     machine: WorkflowSession
+    job: Job | None = None  # what runs for the case now, if anything
 
     @property
     def user(self) -> User:
@@ -61,11 +60,6 @@ class CasePage(Page):
         if self.machine.current_step == Step.COMPLETED:
             return _("This case is completed.")
         return str(self.not_yet) if self.distance < 0 else ""
-
-    @cached_property
-    def job(self) -> Job | None:
-        """Return what runs for the case now, if anything."""
-        return running_job(self.machine)
 
     @property
     def product(self) -> ProductKind | None:

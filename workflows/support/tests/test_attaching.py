@@ -259,7 +259,7 @@ def test_two_clicks_at_once_are_one(server, case, alice):
 
 def test_one_job_of_a_case_is_a_rule_of_the_database(case, alice):
     job = jira_attach_artifact(case, by=alice)
-    assert running_job(case) == job
+    assert running_job(case.pk) == job
     with pytest.raises(IntegrityError), transaction.atomic():
         Job.objects.create(type=ATTACH, queue=QUEUE, unique_key=job.unique_key)
 

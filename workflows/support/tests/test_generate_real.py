@@ -75,16 +75,16 @@ def test_a_real_report_gets_from_a_host_to_a_case(alice, install, record_propert
     assert prerequisites(case).problems == ()
     assert prerequisites(case).sos_version[0] == "4"
     job = ask(case, options=QUICK)
-    assert running_job(case) == job
+    assert running_job(case.pk) == job
     run, shown = take_one(queue=QUEUE), []
     progress = run.progress
     run.progress = lambda *now: (shown.append(now), progress(*now))
     execute(run)
     assert {total for _done, total, phase in shown if phase == "Collecting"} == {3}
-    fetch = running_job(case)
+    fetch = running_job(case.pk)
     assert fetch.type == FETCH
     assert finish(fetch).status == "succeeded"
-    assert running_job(case) is None
+    assert running_job(case.pk) is None
     assert list(Job.objects.filter(subject_id=case.pk).order_by("-id")) == [fetch, job]
     assert "-quick-" in Artifact.objects.get().filename
     assert any("sos_commands/host" in name for name in members())

@@ -29,14 +29,14 @@ def test_each_kind_hears_how_its_jobs_end():
 
 def test_the_job_of_a_case_is_found(alice):
     case, other = make_case(alice), make_case(alice)
-    assert running_job(case) is None
+    assert running_job(case.pk) is None
     first = ask(case)
-    assert running_job(case) == first
-    assert running_job(other) is None
+    assert running_job(case.pk) == first
+    assert running_job(other.pk) is None
     cancel_job(first, by=alice)
-    assert running_job(case) is None
+    assert running_job(case.pk) is None
     second = ask(case)
-    assert running_job(case) == second
+    assert running_job(case.pk) == second
 
 
 def test_a_host_is_asked_what_it_lacks(alice, install):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -23,10 +23,15 @@ from workflows.core.intake import token_is_posted
 from workflows.core.paging import slice_of
 from workflows.core.wizard import WizardView
 from workflows.support.actions.cases import begin_case
-from workflows.support.actions.reporting import earlier_archives, prerequisites
+from workflows.support.actions.reporting import (
+    earlier_archives,
+    prerequisites,
+    running_job,
+)
 from workflows.support.forms.filters import CaseFilter
 from workflows.support.models import WorkflowSession
 from workflows.support.pages import JiraPage, ProductPage, ReportPage
+from workflows.support.pages.base import CasePage
 from workflows.support.pages.story import story_of
 from workflows.support.retention import kept_until
 from workflows.support.views.finding import (
@@ -116,6 +121,12 @@ class CaseWizard(WizardView):
     finished_url = "support:done"
     permission = RUN
     machine: WorkflowSession
+
+    def load(self) -> None:
+        job = running_job(self.kwargs["pk"])
+        super().load()
+        for page in cast(list[CasePage], self.all_pages):
+            page.job = job
 
     def queryset(self) -> QuerySet[Any]:
         return whole_cases(self.request.user)

@@ -286,9 +286,6 @@ class Explained:
         with answering():
             return self._file.seek(offset, whence)
 
-    def tell(self) -> int:
-        return self._file.tell()
-
 
 @contextmanager
 def answering() -> Iterator[None]:

@@ -162,16 +162,26 @@ def test_what_is_stored_outlives_a_power_cut(
     assert set(written) == {path, path.parent, folder / "support", folder}
 
 
-def test_a_folder_that_cannot_be_written_out_is_no_failure(case, finished, monkeypatch):
-    """Some file systems of a network refuse that for folders, and keep them so."""
-
+def refuse_folders(monkeypatch, code):
     def refusing(place, real=os.fsync):
         if Path(f"/proc/self/fd/{place}").is_dir():
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise OSError(code, os.strerror(code))
         real(place)
 
     monkeypatch.setattr(os, "fsync", refusing)
+
+
+def test_a_folder_that_cannot_be_written_out_is_no_failure(case, finished, monkeypatch):
+    """Some file systems of a network refuse that for folders, and keep them so."""
+    refuse_folders(monkeypatch, errno.EINVAL)
     assert read(keep_it(case, stored(finished, case))) == b"content"
+
+
+def test_a_disk_that_breaks_keeps_nothing(case, storage, finished, monkeypatch):
+    refuse_folders(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        stored(finished, case)
+    assert files_in(storage) == []
 
 
 def test_it_is_noted_in_the_callers_transaction(case, finished):

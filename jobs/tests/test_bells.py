@@ -28,7 +28,7 @@ from jobs.actions.running import drain
 from jobs.actions.starting import start_job
 from jobs.models import Job
 from jobs.tests.engine import QUEUE
-from workflows.core.tests.make import make_parcel
+from tests.kit.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 ME, OTHER = "host:1:a", "host:2:b"

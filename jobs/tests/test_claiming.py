@@ -25,7 +25,7 @@ from jobs.tests.engine import (
     take,
     take_one,
 )
-from workflows.core.tests.make import make_parcel
+from tests.kit.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 BRIEF = {"brief": True, "timeout": timedelta(seconds=5)}

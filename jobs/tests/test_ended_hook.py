@@ -28,10 +28,10 @@ from jobs.tests.engine import (
     take_one,
 )
 from jobs.tests.test_running import effect, effects, fails_late
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
 from workflows.core.errors import Temporary, UserFixable
 from workflows.core.secrets import SealError
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 

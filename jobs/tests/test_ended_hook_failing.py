@@ -21,9 +21,9 @@ from jobs.tests.engine import QUEUE, expire, outcomes, reread, statuses, take_on
 from jobs.tests.test_concurrency import run_sql, somebody_waits, until
 from jobs.tests.test_running import effect, effects, fails_late
 from l1walk.tests.test_concurrency import at_once
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
 from workflows.core.accounts import User
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 

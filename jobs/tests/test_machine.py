@@ -14,10 +14,10 @@ from jobs.actions.stopping import cancel_job
 from jobs.models import Job, JobAttempt, JobEvent, JobStep, lent
 from jobs.models.tracked import Status
 from jobs.tests.engine import QUEUE, change, reread, statuses, steps_of, take_one
+from tests.kit.make import make_parcel
 from workflows.core.errors import UserFixable
 from workflows.core.machine import NotLent
 from workflows.core.migrating import install, remove
-from workflows.core.tests.make import make_parcel
 
 Q, R, S, F, C = Status
 MOVES = {

@@ -24,8 +24,8 @@ from jobs.tests.engine import (
     take_one,
     told,
 )
+from tests.kit.make import make_parcel
 from workflows.core.errors import Temporary, UserFixable
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 

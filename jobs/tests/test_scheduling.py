@@ -24,8 +24,8 @@ from jobs.actions.stopping import cancel_job, retry_job
 from jobs.models import Job, Schedule
 from jobs.models.schedule import check_cron
 from jobs.tests.engine import QUEUE, change, reread, take_one
+from tests.kit.make import make_parcel
 from workflows.core.errors import Temporary
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)

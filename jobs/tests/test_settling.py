@@ -33,9 +33,9 @@ from jobs.tests.engine import (
     take_one,
     told,
 )
+from tests.kit.make import make_parcel
 from workflows.core.errors import AdminRequired, Temporary, UserFixable
 from workflows.core.secrets import SealError
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)

@@ -32,8 +32,8 @@ from jobs.tests.engine import (
     told,
 )
 from tests.conftest import make_account, make_user
+from tests.kit.make import make_parcel
 from workflows.core.errors import Temporary
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 

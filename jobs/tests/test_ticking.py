@@ -18,7 +18,7 @@ from jobs.actions.ticking import FORGOTTEN, OVERDUE, overdue, tick
 from jobs.management.commands import scheduler
 from jobs.models import Job, Schedule, Worker
 from jobs.tests.engine import HOUR, QUEUE, change, expire, reread, take_one
-from workflows.core.tests.make import make_parcel
+from tests.kit.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 OTHER = "kit-other"

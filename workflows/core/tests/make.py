@@ -10,7 +10,6 @@ from typing import Any
 from django.utils import timezone
 
 from tests.jira import JiraServer, jira_server
-from tests.kit.models import Parcel
 from workflows.core.accounts import Account, User
 from workflows.core.connecting import keep_connection, prove_token
 from workflows.core.connections import JiraConnection
@@ -18,10 +17,6 @@ from workflows.core.jira import Kind
 from workflows.core.secrets import Secret
 
 CONNECTION_TOKEN = "planted-Q29ubmVjdGlvbjpmb3JnZXRtZQ"
-
-
-def make_parcel(account: Account, *, by: User | None = None, **over: Any) -> Parcel:
-    return Parcel.begin(by=by, account=account, **over)
 
 
 def allow_hosts(account: Account, *hosts: str) -> None:

@@ -5,10 +5,10 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from tests.conftest import make_user
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
 from workflows.core.accounts import Account, User
 from workflows.core.moves import Move
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 

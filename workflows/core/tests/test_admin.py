@@ -8,11 +8,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import make_user, signed_in
+from tests.kit.make import make_parcel
 from workflows.core import admin
 from workflows.core.accounts import Account, User
 from workflows.core.admin import CappedPaginator
 from workflows.core.moves import Move
-from workflows.core.tests.make import make_parcel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kit.urls")]
 

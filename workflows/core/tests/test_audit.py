@@ -4,9 +4,9 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
+from tests.kit.make import make_parcel
 from workflows.core.migrating import append_only, on_postgresql
 from workflows.core.moves import Move
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 

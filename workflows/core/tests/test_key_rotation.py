@@ -5,9 +5,9 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
 from workflows.core.secrets import Secret, rotate, seal, sealed_columns, unseal
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 

@@ -10,11 +10,11 @@ from django.utils import timezone
 from django_fsm import ConcurrentTransition, TransitionNotAllowed, can_proceed
 from django_fsm.signals import post_transition, pre_transition
 
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
 from workflows.core.accounts import User
 from workflows.core.machine import NotLent, states
 from workflows.core.moves import Move
-from workflows.core.tests.make import make_parcel
 
 S = Parcel.State
 MOVES = {"send": {S.PACKED}, "deliver": {S.SENT}}

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django_fsm import TransitionNotAllowed
 
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

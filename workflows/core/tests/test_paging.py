@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 import pytest
 from django.test import RequestFactory
 
+from tests.kit.make import make_parcel
 from workflows.core.accounts import User
 from workflows.core.moves import Move
 from workflows.core.paging import PAGE_SIZE, slice_of
-from workflows.core.tests.make import make_parcel
 
 pytestmark = pytest.mark.django_db
 

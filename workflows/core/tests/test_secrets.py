@@ -10,9 +10,9 @@ from cryptography.fernet import Fernet
 from django.db import connection, transaction
 from django.views.debug import ExceptionReporter
 
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
 from workflows.core.secrets import SealedField, SealError, Secret, seal, unseal
-from workflows.core.tests.make import make_parcel
 
 PASSWORD = "hunter2-ünïcode-🔑"
 NO_KEY = "planted-no-key"

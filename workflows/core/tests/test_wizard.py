@@ -7,9 +7,9 @@ from django.contrib.messages import get_messages
 from django_fsm import ConcurrentTransition
 
 from tests.conftest import make_account, signed_in
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
 from tests.kit.wizard import AddressPage, SendPage
-from workflows.core.tests.make import make_parcel
 from workflows.core.wizard import Page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.kit.urls")]

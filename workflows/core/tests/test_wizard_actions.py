@@ -7,10 +7,10 @@ from django import forms
 from django.contrib.messages import get_messages
 
 from tests.conftest import make_account, signed_in
+from tests.kit.make import make_parcel
 from tests.kit.models import Parcel
 from tests.kit.wizard import MOON, AddressPage, ArrivedPage, NoteForm, ParcelWizard
 from workflows.core.errors import AdminRequired, Problem, Temporary, UserFixable
-from workflows.core.tests.make import make_parcel
 from workflows.core.tests.test_wizard import ELM, leads_to, moved, refused, send, url
 from workflows.core.wizard import Page
 

@@ -623,14 +623,6 @@ class Migration(migrations.Migration):
             model_name="workflowsession",
             index=models.Index(fields=["updated_at"], name="ix_session_updated"),
         ),
-        migrations.AddIndex(
-            model_name="workflowsession",
-            index=models.Index(
-                condition=models.Q(("current_step", "completed"), _negated=True),
-                fields=["created_by", "-id"],
-                name="ix_session_open",
-            ),
-        ),
         migrations.AddConstraint(
             model_name="workflowsession",
             constraint=models.CheckConstraint(

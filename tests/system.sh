@@ -21,6 +21,7 @@ find_missing() {
     has sos || missing="$missing sosreport"
     has sudo || missing="$missing sudo"
     has sshd /usr/sbin/sshd || missing="$missing openssh-server"
+    has systemd-tmpfiles || missing="$missing systemd"
     has npm || missing="$missing nodejs npm"
     has c++ || missing="$missing g++"
 }

@@ -53,8 +53,8 @@ def program(folder: Path, script: str) -> Path:
     return made
 
 
-@pytest.fixture
-def scripted(tmp_path: Path) -> Callable[[str], Collector]:
+@pytest.fixture(name="scripted")
+def scripted_wrapper(tmp_path: Path) -> Callable[[str], Collector]:
     """Put a few lines of shell in the place of the wrapper."""
 
     def make(script: str) -> Collector:

@@ -33,7 +33,7 @@ from workflows.support.tests.scripts import (
     Enough,
     promise,
     saying,
-    scripted,  # noqa: F401  (a fixture)
+    scripted_wrapper,  # noqa: F401  (a fixture)
     silent,
 )
 
@@ -72,7 +72,7 @@ def hasty(monkeypatch):
         saying(**READY | {"free_bytes": -1}),
     ],
 )
-def test_an_answer_that_cannot_be_is_unexpected(scripted, run_id, script):  # noqa: F811
+def test_an_answer_that_cannot_be_is_unexpected(scripted, run_id, script):
     collector = scripted(script)
     with pytest.raises(Unexpected):
         collector.generate(run_id, OPTIONS, progress=silent, timeout=60)
@@ -80,7 +80,7 @@ def test_an_answer_that_cannot_be_is_unexpected(scripted, run_id, script):  # no
     assert isinstance(problem, Unexpected)
 
 
-def test_numbers_that_are_none_are_not_shown(scripted, run_id):  # noqa: F811
+def test_numbers_that_are_none_are_not_shown(scripted, run_id):
     shown = []
     collector = scripted(
         "\n".join(
@@ -112,7 +112,7 @@ def test_numbers_that_are_none_are_not_shown(scripted, run_id):  # noqa: F811
         ("unexpected_error", Unexpected),
     ],
 )
-def test_each_code_has_its_problem(scripted, run_id, code, problem):  # noqa: F811
+def test_each_code_has_its_problem(scripted, run_id, code, problem):
     collector = scripted(f"{saying(phase='failed', code=code)}; exit 1")
     with pytest.raises(problem) as failed:
         collector.generate(run_id, OPTIONS, progress=silent, timeout=60)
@@ -125,7 +125,7 @@ def arguments_of(problem):
 
 
 def test_an_archive_that_nobody_could_fetch_is_removed(
-    scripted,  # noqa: F811
+    scripted,
     run_id,
     tmp_path,
 ):
@@ -140,7 +140,7 @@ def test_an_archive_that_nobody_could_fetch_is_removed(
 
 
 # --- what is told of it ---------------------------------------------------------------
-def test_only_commands_of_ours_are_passed_on(scripted):  # noqa: F811
+def test_only_commands_of_ours_are_passed_on(scripted):
     for command in module.INSTALLING:
         found = scripted(saying(**READY | {"sos": False, "install": command}))
         [problem] = found.prerequisites().problems
@@ -172,12 +172,12 @@ def test_every_command_that_the_wrapper_knows_is_passed_on():
         (None, "?"),
     ],
 )
-def test_a_version_is_shown_when_it_is_one(scripted, version, shown):  # noqa: F811
+def test_a_version_is_shown_when_it_is_one(scripted, version, shown):
     found = scripted(saying(**READY | {"sos_version": version})).prerequisites()
     assert (found.sos_version, found.problems) == (shown, ())
 
 
-def test_what_a_host_says_makes_no_lines_of_ours(scripted, run_id, caplog):  # noqa: F811
+def test_what_a_host_says_makes_no_lines_of_ours(scripted, run_id, caplog):
     caplog.set_level(logging.DEBUG, "handrail.support")
     forged = "x\n2026-01-01 INFO host trusted by user 1"
     said = {"code": forged + "y" * 9000, "detail": f"why{forged}" + "z" * 9000}
@@ -195,7 +195,7 @@ BABBLE = "exec /usr/bin/timeout 20 /usr/bin/yes junk"
 
 
 @pytest.mark.parametrize("script", [BABBLE, BABBLE.replace("junk", "[1]")])
-def test_whoever_hears_only_noise_can_still_stop(scripted, run_id, hasty, script):  # noqa: F811
+def test_whoever_hears_only_noise_can_still_stop(scripted, run_id, hasty, script):
     seen = []
 
     def progress(done, total, words):
@@ -208,7 +208,7 @@ def test_whoever_hears_only_noise_can_still_stop(scripted, run_id, hasty, script
     assert set(seen) == {"Preparing"}
 
 
-def test_noise_has_its_time_and_its_lines(scripted, hasty, caplog):  # noqa: F811
+def test_noise_has_its_time_and_its_lines(scripted, hasty, caplog):
     caplog.set_level(logging.INFO, "handrail.support")
     [problem] = scripted(BABBLE).prerequisites().problems
     assert isinstance(problem, TimedOut)
@@ -237,7 +237,7 @@ def broken(collector):
     return Collector(Breaking(), as_root=True, installed=collector.installed)
 
 
-def test_an_answer_counts_whatever_becomes_of_the_connection(scripted, run_id):  # noqa: F811
+def test_an_answer_counts_whatever_becomes_of_the_connection(scripted, run_id):
     made = broken(scripted(promise()))
     report = made.generate(run_id, OPTIONS, progress=silent, timeout=60)
     assert report == Report("sosreport-x.tar", 1, "0" * 64)
@@ -248,7 +248,7 @@ def test_an_answer_counts_whatever_becomes_of_the_connection(scripted, run_id): 
         failed.generate(run_id, OPTIONS, progress=silent, timeout=60)
 
 
-def test_without_an_answer_a_lost_connection_is_one(scripted, run_id):  # noqa: F811
+def test_without_an_answer_a_lost_connection_is_one(scripted, run_id):
     collector = broken(scripted("exit 0"))
     with pytest.raises(HostUnreachable):
         collector.generate(run_id, OPTIONS, progress=silent, timeout=60)
@@ -341,7 +341,7 @@ def test_a_report_gets_the_time_that_the_wrapper_gives_it():
         (saying(**READY | {"free_bytes": 5}), "too little free space for a report"),
     ],
 )
-def test_a_check_speaks_of_itself_alone(scripted, hasty, script, words):  # noqa: F811
+def test_a_check_speaks_of_itself_alone(scripted, hasty, script, words):
     [problem] = scripted(script).prerequisites().problems
     assert words in str(problem)
     assert "Nothing was started" in str(problem)

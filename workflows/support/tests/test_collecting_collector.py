@@ -35,7 +35,7 @@ from workflows.support.tests.scripts import (
     Enough,
     enough,
     local,
-    scripted,  # noqa: F401  (a fixture)
+    scripted_wrapper,  # noqa: F401  (a fixture)
     silent,
 )
 
@@ -108,7 +108,7 @@ def test_a_wrapper_that_is_not_there_takes_an_administrator(as_root):
 
 
 @pytest.mark.parametrize("code", [1, 126, 127])
-def test_a_refusal_without_an_answer_is_a_missing_right(scripted, run_id, code):  # noqa: F811
+def test_a_refusal_without_an_answer_is_a_missing_right(scripted, run_id, code):
     collector = scripted(f"echo 'sudo: a password is required' >&2; exit {code}")
     with pytest.raises(PrivilegeRequired):
         collector.generate(run_id, OPTIONS, progress=silent, timeout=60)
@@ -152,7 +152,7 @@ def test_a_stop_that_comes_too_late_leaves_nothing_either(make_copy, run_id):
 
 
 def test_a_stop_goes_through_even_when_the_host_does_not_obey(
-    scripted,  # noqa: F811
+    scripted,
     run_id,
     monkeypatch,
     caplog,
